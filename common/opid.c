@@ -1,0 +1,51 @@
+/* opid - ids for people: a kind's prefix and a number. */
+
+#include "common/opid.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/u256.h"
+#include "proto/operations.h"
+
+char *opid_text(uint64_t kind, const struct b32 *id, char out[OPID_TEXT])
+{
+	const char *prefix = op_prefix(kind);
+	char unknown[12], number[67];
+	struct u256 v;
+	uint64_t small;
+
+	if (!prefix) {
+		snprintf(unknown, sizeof(unknown), "kind%u", (unsigned)(kind & 0xffff));
+		prefix = unknown;
+	}
+	memcpy(v.b, id->b, sizeof(v.b));
+	if (u256_to_u64(&v, &small) == OK)
+		snprintf(out, OPID_TEXT, "%s-%" PRIu64, prefix, small);
+	else
+		snprintf(out, OPID_TEXT, "%s-%s", prefix, u256_hex(&v, number));
+	return out;
+}
+
+enum err opid_parse(const char *s, uint64_t *kind_out, struct b32 *id_out)
+{
+	const char *dash = strchr(s, '-');
+	struct u256 v;
+
+	if (!dash || dash == s || dash - s > 15)
+		return ERR_FORMAT;
+	enum op_kind kind = op_by_prefix(s, (unsigned)(dash - s));
+	if (!kind)
+		return ERR_UNKNOWN;
+
+	const char *number = dash + 1;
+	size_t len = strlen(number);
+	bool is_hex = len > 2 && number[0] == '0' && number[1] == 'x';
+	enum err e = len == 0 ? ERR_FORMAT
+		   : is_hex ? u256_from_hex(number, len, &v) : u256_from_dec(number, len, &v);
+	if (e)
+		return e;
+	memcpy(id_out->b, v.b, sizeof(id_out->b));
+	*kind_out = kind;
+	return OK;
+}

@@ -1,0 +1,134 @@
+/*
+ * profile - a generation of contracts as data: parsed once at start from the settings.
+ *
+ * The settings carry the profile resolved to lines (see common/profile.c for the paths);
+ * each process gets the sections it needs and leaves the others empty.  An ABI line that
+ * does not parse here is a bug: kms-connector has parsed all of them before.
+ */
+#pragma once
+
+#include "common/abi.h"
+#include "common/eip712.h"
+#include "common/settings.h"
+#include "proto/operations.h"
+
+#define PROFILE_REQUESTS_MAX  24
+#define PROFILE_RESPONSES_MAX 12
+#define PROFILE_REVERTS_MAX   40
+#define PROFILE_ARGS_MAX      8
+#define PROFILE_CONTRACTS_MAX 8
+#define PROFILE_PATH_MAX      96
+
+struct profile_contract {
+	char name[32];			/* "decryption_manager" */
+	uint64_t chain;			/* chain id */
+	struct addr address;
+};
+
+/* One request event. */
+struct profile_request {
+	enum op_kind kind;
+	unsigned contract;		/* index of contracts */
+	char finality[12];		/* "latest" */
+	struct abi_line event;
+	/* Where each role stands: "" when the event has none.  Of materials: the path of the
+	   array; of its members: the member's name. */
+	char role[REQUEST_ROLE_COUNT][PROFILE_PATH_MAX];
+};
+
+struct profile_response {
+	enum op_kind kind;
+	unsigned contract;
+	struct abi_line function;
+	unsigned args;
+	enum answer_source arg[PROFILE_ARGS_MAX];
+	bool has_eip712;
+	struct eip712_type eip712;	/* what the Core signs */
+	struct b32 domain;		/* EIP-712 domain separator */
+};
+
+/* What a revert of a response means.  word in profiles, text */
+#define REVERT_MEANINGS(R) \
+	R(already_answered, "the contract has our answer") \
+	R(not_ours,         "this node may not answer: sending pauses") \
+	R(paused,           "the contract is paused: sending pauses") \
+	R(not_requested,    "the node does not know the request (yet)") \
+	R(final,            "this answer will never be taken")
+
+enum revert_meaning {
+	REVERT_unknown,
+#define R(name, text) REVERT_##name,
+	REVERT_MEANINGS(R)
+#undef R
+	REVERT_COUNT
+};
+
+struct profile_revert {
+	enum revert_meaning meaning;
+	struct abi_line error;
+};
+
+/* A view of a contract, and where the wanted value stands in what it returns. */
+struct profile_read {
+	bool present;
+	unsigned contract;
+	struct abi_line function;
+	char key[PROFILE_PATH_MAX];	/* of lists: the member that is looked up */
+	char value[PROFILE_PATH_MAX];	/* the member that is wanted */
+};
+
+#define PROFILE_READS(R) \
+	R(coprocessor_bucket, "bucket URL by the coprocessor's transaction sender") \
+	R(kms_identity,       "identity by the node's transaction sender") \
+	R(current_key,        "id of the current key") \
+	R(fhe_params,         "FHE parameters in force") \
+	R(public_access,      "is this handle publicly decryptable") \
+	R(user_access,        "may this account see this handle")
+
+enum profile_read_name {
+#define R(name, text) READ_##name,
+	PROFILE_READS(R)
+#undef R
+	READ_COUNT
+};
+
+struct profile_fhe_params { char name[72]; uint64_t value; };	/* name or 0x digest -> 0, 1 */
+
+struct profile {
+	char name[32];
+	unsigned contracts, requests, responses, reverts, fhe_params;
+	struct profile_contract contract[PROFILE_CONTRACTS_MAX];
+	struct profile_request request[PROFILE_REQUESTS_MAX];
+	struct profile_response response[PROFILE_RESPONSES_MAX];
+	struct profile_revert revert[PROFILE_REVERTS_MAX];
+	struct profile_read read[READ_COUNT];
+	struct profile_read done[KIND_COUNT];	/* "is this id done?" by kind */
+	struct profile_fhe_params fhe_param[16];
+	char eip712_name[64], eip712_version[16];	/* domain of the decryptions */
+	unsigned eip712_contract;
+	char ciphertext_url[128];	/* "{bucket}/{digest}"; "" when inline */
+	bool ciphertext_inline;
+};
+
+/*
+ * Parse.  ERRORS is called for each trouble with the settings path it belongs to (so that
+ * kms-connector can print file:line:column) and gives the whole list at once; NULL means that
+ * a trouble is a bug.  Returns OK or the first error.
+ */
+struct profile_errors {
+	void (*say)(void *owner, const char *path, unsigned column, const char *why);
+	void *owner;
+};
+enum err profile_load(const struct settings *s, const struct profile_errors *errors,
+		      struct profile *out) MUST_CHECK;
+
+const struct profile_response *find_response(const struct profile *p, enum op_kind kind);
+
+/* By topic 0 and contract address; NULL when it is none of ours. */
+const struct profile_request *find_request(const struct profile *p, const struct addr *contract,
+					   const struct b32 *topic0);
+
+/* Meaning of revert data; REVERT_unknown when no line matches.  *name_out: the error's name
+   (borrowed from the profile), or NULL. */
+enum revert_meaning profile_revert(const struct profile *p, struct bytes data,
+				   const char **name_out);

@@ -1,0 +1,16 @@
+/*
+ * window - what an operator is shown, as JSON: rows, stages and figures of the executor.
+ *
+ * The command line (--json) and the monitor print the same objects.  Members that have no
+ * value yet (transaction, nonce, next attempt) are null, never 0.
+ */
+#pragma once
+
+#include "common/text.h"
+#include "proto/ipc.h"
+
+void window_row(struct text *t, const struct msg_row *m);	/* {"id":"public-7",...} */
+void window_stage(struct text *t, const struct msg_stage *m);	/* {"name":"core",...} */
+void window_figure(struct text *t, const struct msg_figure *m);	/* "open":12 */
+
+const char *window_stage_state(uint64_t state);	/* "runs", "paused", "paused by an operator" */

@@ -1,0 +1,326 @@
+/* asking - the Core's side of a request: start call, result call, and what a status means. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/opid.h"
+#include "common/proc.h"
+#include "executor/kind.h"
+#include "executor/verdict.h"
+
+#define START_TIMEOUT_S 30.0	/* a start call answers at once; a large body takes its time */
+#define POLL_MAX_S      75.0	/* a result call blocks at the Core for up to 60 s */
+#define POLL_SHORT_MS   1000	/* an answer "not ready" sooner than this did not block */
+#define ODD_TRIES       3
+
+struct verdict_row {
+	enum core_verdict start, result;
+};
+
+static const struct verdict_row verdicts[] = {
+#define V(status, on_start, on_result) \
+	[CORE_##status] = { .start = VERDICT_##on_start, .result = VERDICT_##on_result },
+	CORE_VERDICTS(V)
+#undef V
+};
+
+static void begin(struct op *op);
+
+/* Who waits for room at the Core. */
+
+static void leave_line(struct op *op)
+{
+	struct executor *x = op->x;
+
+	for (struct op **p = &x->core_first; *p; p = &(*p)->next_core) {
+		if (*p != op)
+			continue;
+		*p = op->next_core;
+		if (!*p)
+			x->core_last = p;
+		break;
+	}
+	op->in_core_line = false;
+}
+
+static void on_room(void *owner)
+{
+	struct executor *x = owner;
+
+	while (x->core_first && x->core_busy < x->core_limit) {
+		struct op *op = x->core_first;
+		leave_line(op);
+		begin(op);
+	}
+}
+
+static void give_room(struct op *op)
+{
+	struct executor *x = op->x;
+
+	if (!op->at_core)
+		return;
+	op->at_core = false;
+	x->core_busy--;
+	if (x->core_first)
+		loop_defer(x->loop, on_room, x);
+}
+
+void ask_leave(struct op *op)
+{
+	if (op->in_core_line)
+		leave_line(op);
+	core_abandon(&op->call);
+	give_room(op);
+}
+
+void ask_core(struct op *op)
+{
+	struct executor *x = op->x;
+
+	if (op->call || op->in_core_line)
+		return;
+	if (!stage_admit(&x->core_stage, op))
+		return;
+	if (op->at_core || x->core_busy < x->core_limit) {
+		begin(op);
+		return;
+	}
+	op->in_core_line = true;
+	op->next_core = NULL;
+	*x->core_last = op;
+	x->core_last = &op->next_core;
+}
+
+/* Verdicts that are the same for both calls. */
+
+static void odd_outcome(struct op *op, const char *why)
+{
+	struct executor *x = op->x;
+
+	/* Each request counts once, so that one of its own cannot pause the stage. */
+	if (op->odd++ == 0 || x->core_stage.state != STAGE_RUNS)
+		stage_trouble(&x->core_stage, TROUBLE_ODD, why);
+	give_room(op);
+	if (op->odd > ODD_TRIES && x->core_stage.state == STAGE_RUNS)
+		op_fire(op, OP_EVENT_hold, why);
+	else
+		op_again(op, why);
+}
+
+static void slow_down(struct op *op, const struct core_reply *r, const char *why)
+{
+	struct executor *x = op->x;
+
+	give_room(op);
+	if (!r->from_peer) {
+		op_fire(op, OP_EVENT_refuse, "the request or its answer is larger than core.max_message");
+		return;
+	}
+	if (x->core_limit > 1) {
+		x->core_limit /= 2;
+		log_say(EV_X015_core_busy, "limit=%u", x->core_limit);
+	}
+	op_again(op, why);
+}
+
+static void common_verdict(struct op *op, enum core_verdict v, const struct core_reply *r,
+			   const char *why)
+{
+	struct executor *x = op->x;
+
+	switch (v) {
+	case VERDICT_AGAIN:
+		stage_fine(&x->core_stage);
+		give_room(op);
+		op_again(op, why);
+		return;
+	case VERDICT_DOWN:
+		if (!r->from_peer)
+			stage_trouble(&x->core_stage, TROUBLE_OUTAGE, why);
+		else
+			stage_fine(&x->core_stage);
+		give_room(op);
+		op_again(op, why);
+		return;
+	case VERDICT_SLOW:
+		slow_down(op, r, why);
+		return;
+	case VERDICT_REFUSE:
+		give_room(op);
+		op_fire(op, OP_EVENT_refuse, why);
+		return;
+	case VERDICT_PAUSE:
+		stage_trouble(&x->core_stage, TROUBLE_REFUSAL, why);
+		give_room(op);
+		op_again(op, why);
+		return;
+	default:
+		odd_outcome(op, why);
+		return;
+	}
+}
+
+static void explain(char *out, size_t cap, const char *call, const struct core_reply *r)
+{
+	snprintf(out, cap, "the Core answered %s to the %s call%s%s", core_status_name(r->status), call,
+		 *r->details ? ": " : "", r->details);
+}
+
+static enum core_verdict verdict_of(int status, bool result)
+{
+	if (status < 0 || status >= (int)ARRAY_LEN(verdicts))
+		return VERDICT_ODD;
+	return result ? verdicts[status].result : verdicts[status].start;
+}
+
+static void note_call(const struct core_reply *r)
+{
+	count(CNT_EXECUTOR_core_calls, 1);
+	if (r->status != CORE_OK)
+		count(CNT_EXECUTOR_core_errors, 1);
+}
+
+static unsigned endpoint_of(const struct op *op)
+{
+	return (unsigned)(be64_get(op->id.b + 24) % core_endpoints(op->x->core));
+}
+
+/* The result call. */
+
+static void wrong_answer(struct op *op, enum err e, const char *why)
+{
+	char id[OPID_TEXT];
+
+	count(CNT_EXECUTOR_core_wrong, 1);
+	if (op->odd == 0)
+		log_say(e == ERR_DENIED ? EV_X005_core_signature : EV_X004_core_wrong,
+			"id=%s why=\"%s\"", opid_text(op->kind, &op->id, id), why);
+	odd_outcome(op, why);
+}
+
+static void take_answer(struct op *op, struct bytes message)
+{
+	static uint8_t calldata[IPC_CALLDATA_MAX];
+	struct executor *x = op->x;
+	const char *why;
+	size_t len;
+
+	enum err e = find_kind(op->kind)->read_answer(op, message, calldata, &len, &why);
+	if (e == ERR_TOO_BIG) {
+		give_room(op);
+		op_fire(op, OP_EVENT_refuse, why);
+		return;
+	}
+	if (e) {
+		wrong_answer(op, e, why);
+		return;
+	}
+	stage_fine(&x->core_stage);
+	give_room(op);
+	if (x->core_limit < x->opt.window)
+		x->core_limit++;
+	uint8_t *copy = malloc(len);
+	check(copy != NULL);
+	memcpy(copy, calldata, len);
+	op->calldata = BYTES(copy, len);
+	op->core_ms = (uint32_t)(loop_now_ms(x->loop) - op->step_ms);
+	op_fire(op, OP_EVENT_answer, NULL);
+}
+
+static void on_result(void *owner, const struct core_reply *r)
+{
+	struct op *op = owner;
+	char why[160 + CORE_DETAILS_MAX];
+	bool blocked = loop_now_ms(op->x->loop) - op->polled_ms > POLL_SHORT_MS;
+
+	op->call = NULL;
+	note_call(r);
+	explain(why, sizeof(why), "result", r);
+	enum core_verdict v = verdict_of(r->status, true);
+	if (v == VERDICT_TAKE) {
+		take_answer(op, r->message);
+	} else if (v == VERDICT_FORGOT) {
+		stage_fine(&op->x->core_stage);
+		count(CNT_EXECUTOR_core_forgot, 1);
+		op->asked = false;
+		give_room(op);
+		op_fire(op, OP_EVENT_forgot, NULL);
+	} else if (v == VERDICT_DOWN && r->from_peer && blocked) {
+		begin(op);	/* it waited for us as long as it may: ask on */
+	} else {
+		common_verdict(op, v, r, why);
+	}
+}
+
+static void ask_result(struct op *op)
+{
+	char id[65];
+	grpc_slice s = grpc_slice_malloc(66);
+	double timeout = op->x->opt.attempt_s < POLL_MAX_S ? op->x->opt.attempt_s : POLL_MAX_S;
+
+	/* RequestId { request_id = 1 }: 64 hex digits */
+	uint8_t *at = GRPC_SLICE_START_PTR(s);
+	at[0] = 0x0a;
+	at[1] = 64;
+	memcpy(at + 2, hex_encode(BYTES_OF(op->id.b), id), 64);
+	op->polled_ms = loop_now_ms(op->x->loop);
+	op->call = core_start(op->x->core, endpoint_of(op), CORE_LANE_RESULTS,
+			      find_kind(op->kind)->result_method, &s, 1, timeout, on_result, op);
+}
+
+/* The start call. */
+
+static void on_start(void *owner, const struct core_reply *r)
+{
+	struct op *op = owner;
+	char why[160 + CORE_DETAILS_MAX];
+
+	op->call = NULL;
+	fetch_free(&op->fetch);		/* the bodies are with the Core, or lost */
+	note_call(r);
+	explain(why, sizeof(why), "start", r);
+	enum core_verdict v = verdict_of(r->status, false);
+	if (r->status == CORE_ABORTED && strstr(r->details, "exist"))
+		v = VERDICT_ASK;	/* how Cores of 2025 said ALREADY_EXISTS */
+	if (v == VERDICT_ASK) {
+		op->asked = true;
+		op->dirty = true;
+		stage_fine(&op->x->core_stage);
+		ask_result(op);
+	} else if (v == VERDICT_MAYBE) {
+		op->asked = true;
+		give_room(op);
+		op_again(op, why);
+	} else {
+		common_verdict(op, v, r, why);
+	}
+}
+
+static void ask_start(struct op *op)
+{
+	static grpc_slice slices[SLICES_MAX];
+	const struct kind *kind = find_kind(op->kind);
+	size_t n = 0;
+
+	check(kind->write_start(op, slices, &n) == OK);
+	op->call = core_start(op->x->core, endpoint_of(op), CORE_LANE_WORK, kind->start_method, slices, n,
+			      START_TIMEOUT_S, on_start, op);
+}
+
+static void begin(struct op *op)
+{
+	if (!op->at_core) {
+		op->at_core = true;
+		op->x->core_busy++;
+	}
+	if (op->asked) {
+		ask_result(op);
+	} else if (op->fetch) {
+		ask_start(op);
+	} else {	/* the bodies went with an attempt that failed: get them again */
+		give_room(op);
+		op_fire(op, OP_EVENT_forgot, NULL);
+	}
+}

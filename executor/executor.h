@@ -1,0 +1,85 @@
+/*
+ * executor - the only memory of requests: hears events, asks the Core, hands answers on.
+ *
+ * This header is for the files of this folder only.
+ */
+#pragma once
+
+#include "common/http.h"
+#include "common/jsonrpc.h"
+#include "common/link.h"
+#include "common/profile.h"
+#include "executor/core.h"
+#include "executor/stage.h"
+#include "executor/store.h"
+
+#define CHAINS_MAX 8
+#define OP_BUCKETS 4096
+
+struct chainview;
+struct fetcher;
+struct op;
+
+struct executor_chain {
+	uint64_t id;
+	const char *name;		/* borrowed from the settings */
+	struct store_cursor cursor;	/* as granted to the listener */
+	uint64_t latest, finalized, safe, confirmed, settled, latest_time;
+	uint64_t events_back, blocks_back;	/* credit to give back with the next grant */
+};
+
+struct executor_options {
+	uint64_t deadline_ms;		/* of decryptions */
+	double attempt_s;		/* one attempt at the Core */
+	double retry_s;			/* first back-off */
+	unsigned window;		/* requests in memory */
+	uint64_t body_budget;		/* bytes */
+	uint64_t message_max;		/* of the Core, bytes */
+	bool send_late;			/* late_answers: send */
+	bool allow_private;		/* bucket URLs may name private addresses */
+	struct addr core_signer;	/* kms_signer_address */
+};
+
+struct executor {
+	struct loop *loop;
+	const struct settings *settings;
+	struct profile profile;
+	struct executor_options opt;
+	unsigned chains;
+	struct executor_chain chain[CHAINS_MAX];
+	struct http *http;
+	struct chainview *view;
+	struct fetcher *fetcher;
+	struct core *core;
+	struct store *store;
+	struct stage core_stage, storage_stage, sending_stage;
+	struct link_door *listener_door, *monitor_door, *operator_door;
+	struct link *listener;		/* borrowed from its door; NULL while there is none */
+	struct link *submitter;		/* owned */
+	struct timer *tick;
+
+	/* Requests in memory. */
+	struct op *bucket[OP_BUCKETS];
+	unsigned active;
+	uint64_t loaded_to;		/* all open rows up to here are in memory or set aside */
+	uint64_t newest;		/* highest operation number known */
+	struct op *core_first, **core_last;	/* waiting for room at the Core */
+	unsigned core_busy, core_limit;
+	struct op *submit_first, **submit_last;	/* waiting for credit at the submitter */
+
+	/* Of the account, as the submitter says. */
+	struct msg_funds funds;
+	bool has_funds;
+	char sending_clears[200];
+};
+
+struct executor_chain *find_chain(struct executor *x, uint64_t id);	/* NULL: none of ours */
+
+/* intake.c: the listener's side. */
+void intake_open(struct executor *x);
+/* outlet.c: the submitter's side. */
+void outlet_open(struct executor *x);
+void outlet_submit(struct executor *x, struct op *op);
+void outlet_withdraw(struct executor *x, struct op *op);
+/* window.c: monitor and operators. */
+void window_open(struct executor *x);

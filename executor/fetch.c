@@ -1,0 +1,378 @@
+/* fetch - bodies in line for their budget, each from one bucket after the other. */
+
+#include "executor/fetch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/keccak.h"
+#include "common/log.h"
+#include "common/proc.h"
+#include "executor/chainview.h"
+
+#define CONNECT_TIMEOUT_S 5.0
+#define URL_MAX 600
+
+struct part {			/* one body of a fetch */
+	struct fetch *fetch;
+	struct http_call *call;
+	struct keccak hash;
+	struct body body;
+	unsigned tries;		/* holders asked so far */
+	bool started, finished;
+};
+
+struct fetch {
+	struct fetcher *fetcher;
+	struct fetch *next;	/* in line */
+	const struct request *request;
+	uint64_t op;
+	void (*on_done)(void *owner, enum fetch_outcome what, const char *why);
+	void *owner;
+	size_t reserved, bytes;
+	unsigned waiting;	/* parts not finished */
+	unsigned started;
+	bool in_line, missed;	/* missed: some bucket answered, but without the body */
+	char why[200];
+	struct part part[];
+};
+
+struct fetcher {
+	struct executor *x;
+	struct fetch *first, **last;
+	uint64_t reserved;	/* bytes, of the budget */
+	size_t guess;		/* expected size of a body */
+	unsigned busy;
+	const char *base;	/* storage the operator wrote; NULL: registered buckets */
+};
+
+static void pump(struct fetcher *f);
+static void try_next(struct part *p);
+
+static unsigned part_index(const struct part *p)
+{
+	return (unsigned)(p - p->fetch->part);
+}
+
+static void give_back(struct fetch *f)
+{
+	f->fetcher->reserved -= f->reserved;
+	f->reserved = 0;
+	gauge(CNT_EXECUTOR_body_bytes, f->fetcher->reserved);
+}
+
+static void reserve(struct fetch *f, size_t bytes)
+{
+	f->fetcher->reserved += bytes;
+	f->reserved += bytes;
+	gauge(CNT_EXECUTOR_body_bytes, f->fetcher->reserved);
+}
+
+static void leave_line(struct fetch *f)
+{
+	struct fetcher *all = f->fetcher;
+
+	for (struct fetch **p = &all->first; *p; p = &(*p)->next) {
+		if (*p != f)
+			continue;
+		*p = f->next;
+		if (!*p)
+			all->last = p;
+		break;
+	}
+	f->in_line = false;
+}
+
+static void stop_parts(struct fetch *f)
+{
+	for (unsigned i = 0; i < f->request->materials; i++) {
+		struct part *p = &f->part[i];
+		if (!p->call)
+			continue;
+		http_cancel(&p->call);
+		f->fetcher->busy--;
+	}
+}
+
+void fetch_free(struct fetch **fp)
+{
+	struct fetch *f = *fp;
+
+	*fp = NULL;
+	if (!f)
+		return;
+	if (f->in_line)
+		leave_line(f);
+	stop_parts(f);
+	for (unsigned i = 0; i < f->request->materials; i++)
+		free(f->part[i].body.p);
+	give_back(f);
+	struct fetcher *all = f->fetcher;
+	free(f);
+	pump(all);
+}
+
+static void finish(struct fetch *f, enum fetch_outcome what)
+{
+	if (f->in_line)
+		leave_line(f);
+	stop_parts(f);
+	if (what != FETCH_OK)
+		count(CNT_EXECUTOR_fetch_errors, 1);
+	f->on_done(f->owner, what, f->why);	/* may free f */
+}
+
+/* "{bucket}/{digest}" filled in. */
+static enum err fill_url(const struct executor *x, const char *bucket, const struct material *m,
+			 char *out, size_t cap)
+{
+	const char *s = x->profile.ciphertext_url;
+	char hex[65];
+	size_t len = 0;
+
+	while (*s && len + 1 < cap) {
+		const char *put = NULL;
+		if (strncmp(s, "{bucket}", 8) == 0)
+			put = bucket;
+		else if (strncmp(s, "{digest}", 8) == 0)
+			put = hex_encode(BYTES_OF(m->digest.b), hex);
+		else if (strncmp(s, "{handle}", 8) == 0)
+			put = hex_encode(BYTES_OF(m->handle.b), hex);
+		else if (strncmp(s, "{key_id}", 8) == 0)
+			put = hex_encode(BYTES_OF(m->key_id.b), hex);
+		if (!put) {
+			out[len++] = *s++;
+			continue;
+		}
+		int n = snprintf(out + len, cap - len, "%s", put);
+		if (n < 0 || (size_t)n >= cap - len)
+			return ERR_TOO_BIG;
+		len += (size_t)n;
+		s = strchr(s, '}') + 1;
+	}
+	out[len] = 0;
+	return OK;
+}
+
+static void say_why(struct fetch *f, const char *bucket, const char *what, long status)
+{
+	if (status)
+		snprintf(f->why, sizeof(f->why), "%.110s: %s (HTTP %ld)", bucket, what, status);
+	else
+		snprintf(f->why, sizeof(f->why), "%.110s: %s", bucket, what);
+	for (char *c = f->why; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == '"')
+			*c = '?';
+}
+
+static void on_piece(void *owner, struct bytes piece)
+{
+	struct part *p = owner;
+
+	keccak_update(&p->hash, piece.p, piece.len);
+}
+
+static const char *trouble_of(const struct part *p, const struct http_result *r)
+{
+	struct b32 digest;
+	struct keccak k = p->hash;
+
+	if (r->outcome == HTTP_TOO_BIG)
+		return "the ciphertext is over 66 MiB";
+	if (r->outcome != HTTP_OK)
+		return r->why;
+	if (r->status >= 300 && r->status < 400)
+		return "the bucket redirects, which is not followed";
+	if (r->status != 200)
+		return "no ciphertext there now";
+	keccak_final(&k, digest.b);
+	if (!b32_eq(&digest, &p->fetch->request->material[part_index(p)].digest))
+		return "the content does not have the digest that the chain gives";
+	return NULL;
+}
+
+static void part_done(struct part *p, struct http_result *r)
+{
+	struct fetch *f = p->fetch;
+	size_t guess = f->fetcher->guess;
+
+	p->body.p = http_take_body(r, &p->body.len);
+	p->finished = true;
+	f->bytes += p->body.len;
+	f->waiting--;
+	count(CNT_EXECUTOR_fetch_bytes, p->body.len);
+	/* The guess follows the sizes seen: up at once, down slowly. */
+	f->fetcher->guess = p->body.len > guess ? p->body.len : guess - (guess - p->body.len) / 32;
+	if (p->body.len > guess)
+		reserve(f, p->body.len - guess);
+	if (f->bytes > f->fetcher->x->opt.message_max) {
+		snprintf(f->why, sizeof(f->why), "its ciphertexts are together larger than core.max_message");
+		finish(f, FETCH_TOO_BIG);
+	} else if (f->waiting == 0) {
+		finish(f, FETCH_OK);
+	}
+}
+
+static const char *holder_bucket(struct fetch *f, const struct material *m, unsigned i)
+{
+	struct executor *x = f->fetcher->x;
+
+	if (f->fetcher->base)
+		return f->fetcher->base;
+	return find_bucket(x->view, &f->request->coprocessor[m->first + i]);
+}
+
+static unsigned holders_of(const struct fetch *f, const struct material *m)
+{
+	return f->fetcher->base ? 1 : m->count;
+}
+
+static void on_http(void *owner, struct http_result *r)
+{
+	struct part *p = owner;
+	struct fetch *f = p->fetch;
+	struct fetcher *all = f->fetcher;
+	const struct material *m = &f->request->material[part_index(p)];
+	const char *trouble = trouble_of(p, r);
+
+	p->call = NULL;
+	all->busy--;
+	if (!trouble) {
+		part_done(p, r);
+	} else {
+		unsigned holder = (unsigned)((f->op + p->tries - 1) % holders_of(f, m));
+		const char *bucket = holder_bucket(f, m, holder);
+		say_why(f, bucket ? bucket : "bucket", trouble, r->status);
+		if (r->outcome == HTTP_OK && r->status < 500 && r->status != 429)
+			f->missed = true;
+		try_next(p);
+	}
+	pump(all);
+}
+
+/* Ask the next holder; when all were asked, the fetch is over. */
+static void try_next(struct part *p)
+{
+	struct fetch *f = p->fetch;
+	struct executor *x = f->fetcher->x;
+	const struct material *m = &f->request->material[part_index(p)];
+	unsigned holders = holders_of(f, m);
+	char url[URL_MAX];
+
+	while (p->tries < holders) {
+		const char *bucket = holder_bucket(f, m, (unsigned)((f->op + p->tries++) % holders));
+		if (!bucket) {
+			f->missed = true;
+			snprintf(f->why, sizeof(f->why), "the chain lists no bucket of a coprocessor that holds it");
+			continue;
+		}
+		struct http_request r = {
+			.url = url, .body_max = BODY_MAX, .timeout_s = FETCH_TIMEOUT_S,
+			.connect_timeout_s = CONNECT_TIMEOUT_S,
+			.public_only = !f->fetcher->base && !x->opt.allow_private,
+			.on_piece = on_piece, .on_done = on_http, .owner = p,
+		};
+		keccak_init(&p->hash);
+		if (fill_url(x, bucket, m, url, sizeof(url)) == OK && (p->call = http_start(x->http, &r))) {
+			f->fetcher->busy++;
+			count(CNT_EXECUTOR_fetches, 1);
+			return;
+		}
+		f->missed = true;
+		say_why(f, bucket, "not a usable http URL", 0);
+	}
+	finish(f, f->missed ? FETCH_AGAIN : FETCH_OUTAGE);
+}
+
+/* Begin what fits into the budget: whole requests, in order. */
+static bool may_begin(const struct fetch *f)
+{
+	const struct fetcher *all = f->fetcher;
+	uint64_t want = (uint64_t)all->guess * f->request->materials;
+
+	return all->reserved == 0 || all->reserved + want <= all->x->opt.body_budget;
+}
+
+/* The next part of the first in line; false when nothing may start now. */
+static bool begin_one(struct fetcher *all)
+{
+	struct fetch *f = all->first;
+
+	if (!f || all->busy >= FETCHES_MAX)
+		return false;
+	if (f->started == 0) {
+		if (!may_begin(f))
+			return false;
+		reserve(f, all->guess * f->request->materials);
+	}
+	struct part *p = &f->part[f->started++];
+	if (f->started == f->request->materials)
+		leave_line(f);
+	p->started = true;
+	try_next(p);		/* may end the fetch */
+	return true;
+}
+
+static void on_pump(void *owner)
+{
+	while (begin_one(owner))
+		;
+}
+
+static void pump(struct fetcher *f)
+{
+	if (f->first)
+		loop_defer(f->x->loop, on_pump, f);
+}
+
+struct fetch *fetch_start(struct fetcher *all, const struct request *r, uint64_t op,
+			  void (*on_done)(void *owner, enum fetch_outcome what, const char *why),
+			  void *owner)
+{
+	struct fetch *f = calloc(1, sizeof(*f) + r->materials * sizeof(f->part[0]));
+
+	check(f != NULL);
+	f->fetcher = all;
+	f->request = r;
+	f->op = op;
+	f->on_done = on_done;
+	f->owner = owner;
+	f->waiting = r->materials;
+	for (unsigned i = 0; i < r->materials; i++)
+		f->part[i].fetch = f;
+	f->in_line = true;
+	*all->last = f;
+	all->last = &f->next;
+	pump(all);
+	return f;
+}
+
+struct body *fetch_body(struct fetch *f, unsigned material)
+{
+	return &f->part[material].body;
+}
+
+size_t fetch_bytes(const struct fetch *f)
+{
+	return f->bytes;
+}
+
+struct fetcher *fetcher_new(struct executor *x)
+{
+	struct fetcher *f = calloc(1, sizeof(*f));
+
+	check(f != NULL);
+	f->x = x;
+	f->last = &f->first;
+	f->guess = BODY_GUESS;
+	f->base = find_setting(x->settings, "s3.endpoint");
+	if (f->base && !*f->base)
+		f->base = NULL;
+	return f;
+}
+
+void fetcher_free(struct fetcher **f)
+{
+	free(*f);
+	*f = NULL;
+}

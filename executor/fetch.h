@@ -1,0 +1,44 @@
+/*
+ * fetch - the ciphertexts of one request from the coprocessors' buckets: all or none.
+ *
+ * Each body is hashed as it comes and must equal the digest that the chain gave.  No
+ * redirects; private addresses are refused unless the operator wrote the URL.  Memory is
+ * reserved from the body budget before a fetch begins; fetches wait in line for it.
+ */
+#pragma once
+
+#include "executor/executor.h"
+#include "executor/request.h"
+
+#define BODY_MAX     (66u << 20)	/* bytes of one ciphertext */
+#define BODY_GUESS   (64u << 10)	/* reserved for a body before any size is known */
+#define FETCHES_MAX  64			/* bodies on the way at once */
+#define FETCH_TIMEOUT_S 20.0		/* one body from one bucket */
+
+enum fetch_outcome {
+	FETCH_OK,
+	FETCH_AGAIN,		/* not there now, or not what the digest says: another time */
+	FETCH_OUTAGE,		/* no bucket could be reached */
+	FETCH_TOO_BIG,		/* together more than the Core takes in one message */
+};
+
+struct body {
+	uint8_t *p;		/* malloc'ed; the owner of the fetch may take it (p = NULL) */
+	size_t len;
+};
+
+struct fetch;			/* owned by its operation */
+
+struct fetcher *fetcher_new(struct executor *x);
+void fetcher_free(struct fetcher **f);
+
+/* R is borrowed until ON_DONE, which comes exactly once from the loop unless freed before. */
+struct fetch *fetch_start(struct fetcher *f, const struct request *r, uint64_t op,
+			  void (*on_done)(void *owner, enum fetch_outcome what, const char *why),
+			  void *owner);
+
+struct body *fetch_body(struct fetch *f, unsigned material);
+size_t fetch_bytes(const struct fetch *f);
+
+/* Cancels what is on the way, frees what was not taken, gives the budget back. */
+void fetch_free(struct fetch **f);

@@ -1,0 +1,240 @@
+/* intake - the listener's side: events to the store, cursors granted, blocks that left. */
+
+#include <stdlib.h>
+
+#include "common/keccak.h"
+#include "common/log.h"
+#include "common/opid.h"
+#include "common/proc.h"
+#include "executor/executor.h"
+#include "executor/kind.h"
+#include "executor/op.h"
+
+#define OPEN_BLOCKS_PER_RESUME (IPC_OPEN_MAX / 40)
+
+static void grant(struct executor *x, struct executor_chain *c)
+{
+	struct msg_granted m = { .chain = c->id, .block = c->cursor.block, .events = c->events_back,
+				 .blocks = c->blocks_back };
+
+	if (!x->listener || send_granted(x->listener, &m) != OK)
+		return;
+	c->events_back = c->blocks_back = 0;
+}
+
+static void reload_row(void *owner, const struct store_row *r)
+{
+	op_load(owner, r);
+}
+
+/* The event is on disk. */
+static void on_event_stored(void *owner, uint64_t number, enum store_outcome what)
+{
+	struct executor *x = owner;
+	struct op *op = find_op(x, number);
+
+	if (number > x->newest)
+		x->newest = number;
+	if (what == STORE_NEW)
+		count(CNT_EXECUTOR_events, 1);
+	else if (what == STORE_AGAIN)
+		count(CNT_EXECUTOR_duplicates, 1);
+	else if (what == STORE_CONFLICT)
+		count(CNT_EXECUTOR_held, 1);
+	if (what == STORE_MOVED || what == STORE_REVIVED) {
+		if (op)
+			op_forget(op);	/* from its row again: block and time are new */
+		store_row(x->store, number, (struct store_visitor){ reload_row, x });
+	}
+	op_load_more(x);
+}
+
+static void note_event(struct store_event *ev, const struct msg_event *m)
+{
+	char id[OPID_TEXT];
+
+	opid_text(ev->kind, &ev->id, id);
+	if (*ev->reason) {
+		ev->state = STATE_held;
+		count(CNT_EXECUTOR_held, 1);
+		log_say(EV_X010_held, "id=%s block=%llu log=%llu reason=\"%s\"", id,
+			(unsigned long long)m->block, (unsigned long long)m->log_index, ev->reason);
+	} else if (!find_kind((enum op_kind)ev->kind)) {
+		ev->state = STATE_waiting;
+		ev->reason = "this version does not execute its kind";
+		log_say(EV_X020_recorded, "id=%s block=%llu", id, (unsigned long long)m->block);
+	}
+}
+
+static struct b32 content_of(const struct msg_event *m)
+{
+	struct keccak k;
+	struct b32 h;
+
+	keccak_init(&k);
+	keccak_update(&k, m->topics.p, m->topics.len);
+	keccak_update(&k, m->data.p, m->data.len);
+	/* What cannot be decoded has no id of its own: its place makes it one. */
+	if (m->reason.len) {
+		keccak_update(&k, m->tx_hash.b, 32);
+		keccak_update(&k, &m->log_index, sizeof(m->log_index));
+	}
+	keccak_final(&k, h.b);
+	return h;
+}
+
+static enum err on_event(struct executor *x, struct link *l, const struct msg_event *m)
+{
+	char reason[128];
+	struct executor_chain *c = find_chain(x, m->chain);
+
+	(void)l;
+	if (!c || m->topics.len % 32 || m->topics.len == 0)
+		return ERR_UNKNOWN;
+	if (!m->reason.len && (m->request >= x->profile.requests ||
+			       x->profile.request[m->request].kind != (enum op_kind)m->kind))
+		return ERR_UNKNOWN;
+	struct store_event ev = {
+		.chain = m->chain, .kind = m->kind, .request = m->request, .contract = m->contract,
+		.content = content_of(m), .block = m->block, .block_time = m->block_time,
+		.log_index = m->log_index, .block_hash = m->block_hash, .tx_hash = m->tx_hash,
+		.topics = m->topics, .data = m->data, .state = STATE_seen,
+		.reason = wire_text(m->reason, reason, sizeof(reason)), .seen_ms = clock_unix_ms(),
+	};
+	if (!m->reason.len)
+		ev.id = request_id(&x->profile.request[m->request], m->topics, m->data);
+	else if (m->topics.len >= 64)
+		memcpy(ev.id.b, m->topics.p + 32, 32);
+	note_event(&ev, m);
+	c->events_back++;
+	store_put_event(x->store, &ev, on_event_stored, x);
+	return OK;
+}
+
+/* Cursor on disk, and with it every event before it. */
+static void on_cursor_stored(void *owner, uint64_t chain, uint64_t block)
+{
+	struct executor *x = owner;
+
+	(void)block;
+	grant(x, find_chain(x, chain));
+}
+
+static enum err on_blocks(struct executor *x, struct link *l, const struct msg_blocks *m)
+{
+	struct executor_chain *c = find_chain(x, m->chain);
+
+	(void)l;
+	if (!c)
+		return ERR_UNKNOWN;
+	c->cursor = (struct store_cursor){ .present = true, .filter = m->filter, .hash = m->hash,
+					   .block = m->to };
+	c->blocks_back++;
+	store_put_cursor(x->store, m->chain, &c->cursor, on_cursor_stored, x);
+	return OK;
+}
+
+static enum err on_head(struct executor *x, struct link *l, const struct msg_head *m)
+{
+	struct executor_chain *c = find_chain(x, m->chain);
+
+	(void)l;
+	if (!c)
+		return ERR_UNKNOWN;
+	if (m->finalized > c->finalized)
+		store_put_finalized(x->store, c->id, m->finalized);
+	c->latest = m->latest;
+	c->confirmed = m->confirmed;
+	c->safe = m->safe;
+	c->finalized = m->finalized;
+	c->settled = m->settled;
+	c->latest_time = m->latest_time;
+	op_recheck_waiting(x, c->id);
+	return OK;
+}
+
+static void on_retracted_row(void *owner, uint64_t number, enum op_state now)
+{
+	struct executor *x = owner;
+	struct op *op = number ? find_op(x, number) : NULL;
+
+	if (!number)
+		return;
+	if (now == STATE_retracted)
+		count(CNT_EXECUTOR_retracted, 1);
+	if (op)
+		op_forget(op);
+	/* An answer whose transaction left the chain is brought again, byte for byte. */
+	if (now == STATE_submitting)
+		store_row(x->store, number, (struct store_visitor){ reload_row, x });
+}
+
+static enum err on_retracted(struct executor *x, struct link *l, const struct msg_retracted *m)
+{
+	(void)l;
+	if (!find_chain(x, m->chain))
+		return ERR_UNKNOWN;
+	op_flush(x);	/* in order: what is known of these requests first, then nothing more */
+	op_freeze(x, m->chain, m->number, &m->hash);
+	store_put_retracted(x->store, m->chain, m->number, &m->hash, on_retracted_row, x);
+	return OK;
+}
+
+static enum err on_rechecked(struct executor *x, struct link *l, const struct msg_rechecked *m)
+{
+	(void)l;
+	if (!find_chain(x, m->chain))
+		return ERR_UNKNOWN;
+	op_rechecked(x, m->chain, m->number, &m->hash, m->verdict);
+	return OK;
+}
+
+LINK_SWITCH(switch_listener, IPC_LISTENER_TO_EXECUTOR)
+
+static void send_where(struct executor *x, struct link *l, struct executor_chain *c)
+{
+	static uint8_t open[IPC_OPEN_MAX];
+	unsigned skip = 0, n;
+
+	c->events_back = c->blocks_back = 0;	/* a new link begins with full credit */
+	do {
+		n = store_open_blocks(x->store, c->id, skip, open, OPEN_BLOCKS_PER_RESUME);
+		skip += n;
+		struct msg_resume m = {
+			.chain = c->id, .filter = c->cursor.filter, .has_cursor = c->cursor.present,
+			.next = c->cursor.present ? c->cursor.block + 1 : 0, .hash = c->cursor.hash,
+			.open = BYTES(open, (size_t)n * 40), .more = n == OPEN_BLOCKS_PER_RESUME,
+		};
+		if (send_resume(l, &m) != OK)
+			return;
+	} while (n == OPEN_BLOCKS_PER_RESUME);
+}
+
+static void on_up(void *owner, struct link *l)
+{
+	struct executor *x = owner;
+
+	x->listener = l;
+	for (unsigned i = 0; i < x->chains; i++)
+		send_where(x, l, &x->chain[i]);
+}
+
+static void on_down(void *owner, struct link *l)
+{
+	struct executor *x = owner;
+
+	if (x->listener == l)
+		x->listener = NULL;
+}
+
+static const struct link_end listener_end = {
+	.me = ROLE_EXECUTOR, .peer = ROLE_LISTENER, .name = "listener",
+	.on_packet = switch_listener, .on_up = on_up, .on_down = on_down,
+};
+
+void intake_open(struct executor *x)
+{
+	for (unsigned i = 0; i < x->chains; i++)
+		x->chain[i].cursor = store_cursor(x->store, x->chain[i].id);
+	x->listener_door = link_listen(x->loop, proc_fd("listener.sock"), &listener_end, x, 2);
+}

@@ -1,0 +1,159 @@
+/*
+ * executor - the only memory of requests; asks the Core and hands answers on.
+ *
+ * Hears:  events, heads and retractions from the listener; what became of answers from the
+ *         submitter; questions from monitor and operators.
+ * Says:   grants and questions to the listener, answers to the submitter.
+ * Owns:   the store, from store_open() until the process ends.
+ * Trusts: nobody.  An event's data is decoded again here, a ciphertext must have its digest,
+ *         the Core's answer must carry the registered signature before it is one.
+ */
+
+#include "common/log.h"
+#include "common/proc.h"
+#include "executor/chainview.h"
+#include "executor/executor.h"
+#include "executor/op.h"
+
+#define TICK_S        0.5	/* changes that nobody waits for reach the store */
+#define PRUNE_AFTER_MS (30ull * 24 * 3600 * 1000)
+#define PRUNE_EVERY_TICKS 7200
+
+static const struct stage_row core_row = {
+	.name = "core", .down = EV_X001_core_down, .up = EV_X002_core_up,
+	.gauge = CNT_EXECUTOR_paused_core, .clears = "by itself: the Core is asked again and again",
+};
+static const struct stage_row storage_row = {
+	.name = "storage", .down = EV_X007_storage_paused, .up = EV_X008_storage_up,
+	.gauge = CNT_EXECUTOR_paused_storage, .clears = "by itself: the buckets are asked again and again",
+};
+static const struct stage_row sending_row = {
+	.name = "sending", .down = EV_X021_sending_paused, .up = EV_X022_sending_on,
+	.gauge = CNT_EXECUTOR_paused_sending, .clears = "by itself",
+};
+
+struct executor_chain *find_chain(struct executor *x, uint64_t id)
+{
+	for (unsigned i = 0; i < x->chains; i++)
+		if (x->chain[i].id == id)
+			return &x->chain[i];
+	return NULL;
+}
+
+static void on_release(void *owner, struct op *op)
+{
+	(void)owner;
+	op_fire(op, OP_EVENT_go, NULL);
+}
+
+static void read_options(struct executor *x)
+{
+	const struct settings *s = x->settings;
+
+	x->opt = (struct executor_options){
+		.deadline_ms = get_setting_u64(s, "request_deadline_s") * 1000,
+		.attempt_s = (double)get_setting_u64(s, "decryption_timeout_s"),
+		.retry_s = (double)get_setting_u64(s, "retry_interval_s"),
+		.window = (unsigned)get_setting_u64(s, "window"),
+		.body_budget = get_setting_u64(s, "body_budget"),
+		.message_max = get_setting_u64(s, "core.max_message"),
+		.send_late = strcmp(get_setting(s, "late_answers"), "send") == 0,
+		.allow_private = get_setting_u64(s, "s3.private_ok") != 0,
+		.core_signer = get_setting_addr(s, "kms_signer_address"),
+	};
+}
+
+static void open_chains(struct executor *x)
+{
+	x->chains = (unsigned)get_setting_u64(x->settings, "chain");
+	check(x->chains > 0 && x->chains <= CHAINS_MAX);
+	for (unsigned i = 0; i < x->chains; i++) {
+		x->chain[i].id = get_setting_u64(x->settings, "chain.%u.id", i);
+		x->chain[i].name = get_setting(x->settings, "chain.%u.name", i);
+	}
+}
+
+static void open_stages(struct executor *x)
+{
+	stage_init(&x->core_stage, &core_row, x->loop, on_release, x);
+	stage_init(&x->storage_stage, &storage_row, x->loop, on_release, x);
+	stage_init(&x->sending_stage, &sending_row, x->loop, on_release, x);
+	x->core_last = &x->core_first;
+	x->submit_last = &x->submit_first;
+}
+
+static void on_tick(void *owner)
+{
+	struct executor *x = owner;
+	static unsigned ticks;
+	uint64_t open = 0;
+
+	op_flush(x);
+	for (unsigned s = 1; s < STATE_COUNT; s++)
+		if (state_is_open(s))
+			open += store_count(x->store, (enum op_state)s);
+	gauge(CNT_EXECUTOR_open, open);
+	if (ticks++ % PRUNE_EVERY_TICKS == 0)
+		store_put_prune(x->store, clock_unix_ms() - PRUNE_AFTER_MS);
+	proc_ready(x->listener != NULL && link_is_up(x->submitter) && chainview_has_buckets(x->view));
+	proc_note("%s%s", x->listener ? "" : "waits for the listener ",
+		  link_is_up(x->submitter) ? "" : "waits for the submitter");
+}
+
+static void executor_open(struct executor *x)
+{
+	static const struct http_limits limits = { .connections_per_host = 32, .connections = 128 };
+
+	x->loop = loop_new();
+	x->settings = proc_settings();
+	check(profile_load(x->settings, NULL, &x->profile) == OK);
+	read_options(x);
+	open_chains(x);
+	open_stages(x);
+	x->http = http_new(x->loop, &limits);
+	x->tick = timer_new(x->loop, on_tick, x);
+	x->core_limit = x->opt.window < 256 ? x->opt.window : 256;
+}
+
+/* What starts threads or speaks to others starts after the rights are gone. */
+static void executor_start(struct executor *x)
+{
+	const char *core[CORES_MAX];
+	unsigned n = (unsigned)get_setting_u64(x->settings, "core");
+
+	check(n > 0 && n <= CORES_MAX);
+	for (unsigned i = 0; i < n; i++)
+		core[i] = get_setting(x->settings, "core.%u", i);
+	x->store = store_open(x->loop, ".");
+	x->core = core_new(x->loop, core, n, x->opt.message_max);
+	x->view = chainview_new(x);
+	x->fetcher = fetcher_new(x);
+	/* Everything open comes to memory, as far as the window permits. */
+	store_list(x->store, 0, 0, 0, 1, (struct store_visitor){ .row = op_note_newest, .owner = x });
+	op_load_more(x);
+	intake_open(x);
+	outlet_open(x);
+	window_open(x);
+	timer_start(x->tick, 0.05, TICK_S);
+}
+
+static void executor_close(struct executor *x)
+{
+	op_flush(x);
+	op_drop_all(x);
+	core_free(&x->core);
+	store_close(&x->store);
+}
+
+int main(int argc, char **argv)
+{
+	static struct executor self;
+
+	proc_start(ROLE_EXECUTOR, argc, argv);
+	executor_open(&self);		/* the last thing that needs a right */
+	proc_confine(RIGHTS_STORE);
+	executor_start(&self);
+	int code = proc_serve(self.loop);
+	executor_close(&self);
+	return code;
+}

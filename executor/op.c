@@ -1,0 +1,569 @@
+/* op - the engine: events, edges, actions; what is in memory and what is left on disk. */
+
+#include "executor/op.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/opid.h"
+#include "common/proc.h"
+#include "executor/chainview.h"
+#include "executor/kind.h"
+
+#define BACKOFF_MAX_S   30.0
+#define ASK_DONE_AGE_S  60	/* older requests are looked up before the Core is asked */
+
+enum op_action { ACT_none, ACT_wait, ACT_look, ACT_get_bodies, ACT_ask_core, ACT_keep_answer,
+		 ACT_bring, ACT_end };
+
+struct edge {
+	enum op_action act;
+	enum op_state then;
+};
+
+static const struct edge edges[STATE_COUNT][OP_EVENT_COUNT] = {
+#define EDGE(in, on, act, then) [STATE_##in][OP_EVENT_##on] = { ACT_##act, STATE_##then },
+	OP_EDGES(EDGE)
+#undef EDGE
+};
+
+static const char *const event_names[OP_EVENT_COUNT] = {
+#define E(name) #name,
+	OP_EVENTS(E)
+#undef E
+};
+
+/* Memory. */
+
+static struct op **bucket_of(struct executor *x, uint64_t number)
+{
+	return &x->bucket[number % OP_BUCKETS];
+}
+
+struct op *find_op(struct executor *x, uint64_t number)
+{
+	struct op *op = *bucket_of(x, number);
+
+	while (op && op->number != number)
+		op = op->next;
+	return op;
+}
+
+static void unlink_op(struct op *op)
+{
+	struct op **p = bucket_of(op->x, op->number);
+
+	while (*p != op)
+		p = &(*p)->next;
+	*p = op->next;
+	op->x->active--;
+	gauge(CNT_EXECUTOR_active, op->x->active);
+}
+
+/* It stops waiting, wherever it waits. */
+static void stop_work(struct op *op)
+{
+	timer_stop(op->timer);
+	op->next_ms = 0;
+	ask_leave(op);
+	fetch_free(&op->fetch);
+	if (op->parked_at)
+		stage_forget(op->parked_at, op);
+	outlet_withdraw(op->x, op);
+}
+
+static void free_op(struct op *op)
+{
+	struct executor *x = op->x;
+
+	stop_work(op);
+	unlink_op(op);
+	timer_free(&op->timer);
+	free((void *)(uintptr_t)op->topics.p);
+	free((void *)(uintptr_t)op->calldata.p);
+	free(op->request);
+	free(op);
+	op_load_more(x);
+}
+
+void op_forget(struct op *op)
+{
+	free_op(op);
+}
+
+void op_freeze(struct executor *x, uint64_t chain, uint64_t number, const struct b32 *hash)
+{
+	for (unsigned i = 0; i < OP_BUCKETS; i++)
+		for (struct op *op = x->bucket[i]; op; op = op->next) {
+			if (op->ending || op->chain != chain || op->block != number ||
+			    !b32_eq(&op->block_hash, hash))
+				continue;
+			stop_work(op);
+			op->ending = true;
+		}
+}
+
+static struct bytes copy_of(struct bytes v, uint8_t *at)
+{
+	if (v.len)
+		memcpy(at, v.p, v.len);
+	return BYTES(at, v.len);
+}
+
+static void on_timer(void *owner)
+{
+	struct op *op = owner;
+
+	op->next_ms = 0;
+	op_fire(op, OP_EVENT_go, NULL);
+}
+
+static struct op *new_op(struct executor *x, const struct store_row *r)
+{
+	struct op *op = calloc(1, sizeof(*op));
+	uint8_t *raw = malloc(r->topics.len + r->data.len + 1);
+
+	check(op != NULL && raw != NULL);
+	op->x = x;
+	op->number = r->op;
+	op->chain = r->chain;
+	op->kind = (enum op_kind)r->kind;
+	op->id = r->id;
+	op->contract = r->contract;
+	op->block = r->block;
+	op->block_hash = r->block_hash;
+	op->block_time = r->block_time;
+	op->log_index = r->log_index;
+	op->state = r->state;
+	op->seen_ms = r->seen_ms;
+	op->changed_ms = r->changed_ms;
+	op->fetch_ms = r->fetch_ms;
+	op->core_ms = r->core_ms;
+	op->nonce = r->nonce;
+	op->tx = r->tx;
+	op->handles_hash = r->handles_hash;
+	snprintf(op->reason, sizeof(op->reason), "%s", r->reason);
+	op->topics = copy_of(r->topics, raw);
+	op->data = copy_of(r->data, raw + r->topics.len);
+	op->paused_ms = op_paused_ms(x);
+	op->step_ms = loop_now_ms(x->loop);
+	op->timer = timer_new(x->loop, on_timer, op);
+	if (r->calldata.len) {
+		uint8_t *call = malloc(r->calldata.len);
+		check(call != NULL);
+		op->calldata = copy_of(r->calldata, call);
+	}
+	return op;
+}
+
+void op_load(struct executor *x, const struct store_row *r)
+{
+	struct b32 topic0 = { { 0 } };
+
+	if (!find_kind((enum op_kind)r->kind) || !state_is_open(r->state) || find_op(x, r->op))
+		return;
+	if (r->topics.len >= 32)
+		memcpy(topic0.b, r->topics.p, 32);
+	struct op *op = new_op(x, r);
+	op->next = *bucket_of(x, r->op);
+	*bucket_of(x, r->op) = op;
+	gauge(CNT_EXECUTOR_active, ++x->active);
+	op->profile = find_request(&x->profile, &r->contract, &topic0);
+	/* Computing when we died: the Core may have the answer by now. */
+	op->asked = op->state == STATE_computing;
+	op_fire(op, OP_EVENT_go, NULL);
+}
+
+static void load_row(void *owner, const struct store_row *r)
+{
+	struct executor *x = owner;
+
+	x->loaded_to = r->op;
+	op_load(x, r);
+}
+
+static void on_load_more(void *owner)
+{
+	struct executor *x = owner;
+
+	if (x->loaded_to >= x->newest || x->active >= x->opt.window)
+		return;
+	unsigned room = x->opt.window - x->active;
+	struct store_visitor v = { .row = load_row, .owner = x };
+	if (store_open_rows(x->store, x->loaded_to, room, v) < room)
+		x->loaded_to = x->newest;
+	else
+		op_load_more(x);
+}
+
+void op_load_more(struct executor *x)
+{
+	if (x->loaded_to < x->newest && x->active < x->opt.window)
+		loop_defer(x->loop, on_load_more, x);
+}
+
+void op_note_newest(void *executor, const struct store_row *row)
+{
+	struct executor *x = executor;
+
+	if (row->op > x->newest)
+		x->newest = row->op;
+}
+
+void op_drop_all(struct executor *x)
+{
+	for (unsigned i = 0; i < OP_BUCKETS; i++)
+		while (x->bucket[i])
+			free_op(x->bucket[i]);
+}
+
+/* The store. */
+
+void op_fill_change(const struct op *op, struct store_change *c)
+{
+	*c = (struct store_change){
+		.op = op->number, .state = op->state, .changed_ms = op->changed_ms,
+		.fetch_ms = op->fetch_ms, .core_ms = op->core_ms, .send_ms = op->send_ms,
+		.attempts = op->attempts, .nonce = op->nonce, .tx = op->tx, .tx_block = op->tx_block,
+		.tx_block_hash = op->tx_block_hash, .handles_hash = op->handles_hash,
+	};
+	snprintf(c->reason, sizeof(c->reason), "%s", op->reason);
+}
+
+static void put_change(struct op *op, struct bytes calldata,
+		       void (*cb)(void *owner, uint64_t number, enum op_state state))
+{
+	struct store_change c;
+
+	op_fill_change(op, &c);
+	c.calldata = calldata;
+	op->dirty = false;
+	store_put_change(op->x->store, &c, cb, op->x);
+}
+
+void op_flush(struct executor *x)
+{
+	for (unsigned i = 0; i < OP_BUCKETS; i++)
+		for (struct op *op = x->bucket[i]; op; op = op->next)
+			if (op->dirty && !op->ending)
+				put_change(op, (struct bytes){ 0 }, NULL);
+}
+
+uint64_t op_paused_ms(const struct executor *x)
+{
+	return stage_paused_ms(&x->core_stage) + stage_paused_ms(&x->storage_stage) +
+	       stage_paused_ms(&x->sending_stage);
+}
+
+static bool is_too_late(const struct op *op)
+{
+	uint64_t age = clock_unix_ms() - op->seen_ms, paused = op_paused_ms(op->x) - op->paused_ms;
+
+	return op_group(op->kind) == OP_DECRYPTION && age > paused && age - paused > op->x->opt.deadline_ms;
+}
+
+static void set_reason(struct op *op, const char *reason)
+{
+	snprintf(op->reason, sizeof(op->reason), "%s", reason ? reason : "");
+	for (char *c = op->reason; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+}
+
+void op_again(struct op *op, const char *reason)
+{
+	double base = op->x->opt.retry_s * (double)(1u << (op->attempts < 6 ? op->attempts : 6));
+	double wait = base < BACKOFF_MAX_S ? base : BACKOFF_MAX_S;
+	/* Jitter from the request itself: no two of a batch come back together. */
+	double spread = (double)((op->number * 2654435761u + op->attempts * 40503u) % 1000) / 1000.0;
+
+	count(CNT_EXECUTOR_retries, 1);
+	set_reason(op, reason);
+	op->attempts++;
+	op->dirty = true;
+	if (is_too_late(op) && op->state != STATE_submitting) {
+		op_fire(op, OP_EVENT_expire, reason);
+		return;
+	}
+	wait *= 0.5 + spread / 2;
+	op->next_ms = clock_unix_ms() + (uint64_t)(wait * 1000);
+	timer_start(op->timer, wait, 0);
+}
+
+/* Actions. */
+
+static uint64_t level_height(const struct executor_chain *c, const char *level)
+{
+	return strcmp(level, "confirmed") == 0	 ? c->confirmed
+	       : strcmp(level, "safe") == 0	 ? c->safe
+	       : strcmp(level, "finalized") == 0 ? c->finalized
+	       : strcmp(level, "settled") == 0	 ? c->settled
+						 : UINT64_MAX;
+}
+
+static void act_wait(struct op *op)
+{
+	const struct executor_chain *c = find_chain(op->x, op->chain);
+
+	if (!op->profile || !c) {
+		op_fire(op, OP_EVENT_refuse, "the profile no longer knows its event");
+		return;
+	}
+	if (strcmp(op->profile->finality, "latest") == 0) {
+		op_fire(op, OP_EVENT_reached, NULL);
+		return;
+	}
+	if (level_height(c, op->profile->finality) < op->block || !op->x->listener)
+		return;		/* looked at again when the level moves */
+	struct msg_recheck m = { .chain = op->chain, .number = op->block, .hash = op->block_hash };
+	if (send_recheck(op->x->listener, &m) != OK)
+		return;		/* the link is gone; with it comes a new head */
+}
+
+void op_recheck_waiting(struct executor *x, uint64_t chain)
+{
+	for (unsigned i = 0; i < OP_BUCKETS; i++)
+		for (struct op *op = x->bucket[i]; op; op = op->next)
+			if (op->state == STATE_waiting && op->chain == chain)
+				act_wait(op);
+}
+
+void op_rechecked(struct executor *x, uint64_t chain, uint64_t number, const struct b32 *hash,
+		  uint64_t verdict)
+{
+	for (unsigned i = 0; verdict == 1 && i < OP_BUCKETS; i++)
+		for (struct op *op = x->bucket[i], *next; op; op = next) {
+			next = op->next;
+			if (op->state == STATE_waiting && op->chain == chain && op->block == number &&
+			    b32_eq(&op->block_hash, hash))
+				op_fire(op, OP_EVENT_reached, NULL);
+		}
+}
+
+static void on_looked(struct executor *x, uint64_t number, int done)
+{
+	struct op *op = find_op(x, number);
+
+	if (!op || op->state != STATE_checking || op->fetch || op->ending)
+		return;
+	if (done < 0) {
+		op_again(op, "no chain node says whether it is done already");
+	} else if (done && !x->opt.send_late) {
+		op->done_before = true;
+		op_fire(op, OP_EVENT_over, "done on the chain before");
+	} else {
+		op_fire(op, OP_EVENT_open, NULL);
+	}
+}
+
+static void act_look(struct op *op)
+{
+	struct executor *x = op->x;
+	const char *why;
+
+	if (is_too_late(op)) {
+		op_fire(op, OP_EVENT_expire, op->reason);
+		return;
+	}
+	if (!op->request) {
+		if (!op->profile ||
+		    request_decode(op->profile, op->topics, op->data, &op->request, &why) != OK) {
+			op_fire(op, OP_EVENT_refuse,
+				op->profile ? why : "the profile no longer knows its event");
+			return;
+		}
+		op->handles_hash = op->request->handles_hash;
+	}
+	op->step_ms = loop_now_ms(x->loop);
+	if (clock_unix_ms() / 1000 > op->block_time + ASK_DONE_AGE_S)
+		chainview_ask_done(x->view, op->kind, &op->id, op->number, on_looked);
+	else
+		op_fire(op, OP_EVENT_open, NULL);
+}
+
+static void on_fetched(void *owner, enum fetch_outcome what, const char *why)
+{
+	struct op *op = owner;
+	struct executor *x = op->x;
+	char reason[STORE_REASON_MAX], id[OPID_TEXT];
+
+	if (what == FETCH_OK) {
+		stage_fine(&x->storage_stage);
+		op->fetch_ms = (uint32_t)(loop_now_ms(x->loop) - op->step_ms);
+		op->attempts = 0;
+		op_fire(op, OP_EVENT_ready, NULL);
+		return;
+	}
+	snprintf(reason, sizeof(reason), "%s", why);	/* it goes with the fetch */
+	fetch_free(&op->fetch);
+	if (what == FETCH_TOO_BIG) {
+		op_fire(op, OP_EVENT_refuse, reason);
+		return;
+	}
+	if (what == FETCH_OUTAGE)
+		stage_trouble(&x->storage_stage, TROUBLE_FLAKY, reason);
+	else
+		stage_fine(&x->storage_stage);
+	if (op->attempts == 0)
+		log_say(EV_X006_fetch_failed, "id=%s why=\"%s\"", opid_text(op->kind, &op->id, id), reason);
+	op_again(op, reason);
+}
+
+static void act_get_bodies(struct op *op)
+{
+	struct executor *x = op->x;
+
+	if (op->fetch || !stage_admit(&x->storage_stage, op))
+		return;
+	if (!chainview_has_buckets(x->view) && !find_setting(x->settings, "s3.endpoint")) {
+		op_again(op, "the coprocessors' buckets are not known yet");
+		return;
+	}
+	op->fetch = fetch_start(x->fetcher, op->request, op->number, on_fetched, op);
+}
+
+static void act_ask_core(struct op *op)
+{
+	const char *why;
+
+	/* After a restart nothing is decoded yet. */
+	if (!op->request && request_decode(op->profile, op->topics, op->data, &op->request, &why) != OK) {
+		op_fire(op, OP_EVENT_refuse, why);
+		return;
+	}
+	op->handles_hash = op->request->handles_hash;
+	if (!op->asked)
+		op->step_ms = loop_now_ms(op->x->loop);
+	ask_core(op);
+}
+
+static void on_kept(void *owner, uint64_t number, enum op_state state)
+{
+	struct op *op = find_op(owner, number);
+
+	(void)state;
+	if (op && op->state == STATE_answered)
+		op_fire(op, OP_EVENT_stored, NULL);
+}
+
+static void act_keep_answer(struct op *op)
+{
+	op->attempts = 0;
+	op->odd = 0;
+	put_change(op, op->calldata, on_kept);
+}
+
+static void act_bring(struct op *op)
+{
+	op->dirty = true;
+	op->step_ms = loop_now_ms(op->x->loop);
+	if (!op->profile) {
+		op_fire(op, OP_EVENT_refuse, "the profile no longer knows its event");
+		return;
+	}
+	outlet_submit(op->x, op);
+}
+
+static void count_end(const struct op *op)
+{
+	switch (op->state) {
+	case STATE_done:
+		count(op->done_before ? CNT_EXECUTOR_done_before : CNT_EXECUTOR_done, 1);
+		break;
+	case STATE_refused:
+		count(CNT_EXECUTOR_refused, 1);
+		break;
+	case STATE_expired:
+		count(CNT_EXECUTOR_expired, 1);
+		break;
+	default:
+		count(CNT_EXECUTOR_held, 1);
+		break;
+	}
+}
+
+static void say_end(const struct op *op)
+{
+	char id[OPID_TEXT], tx[67];
+	enum log_event ev = op->state == STATE_done	 ? EV_X012_done
+			    : op->state == STATE_refused ? EV_X009_refused
+			    : op->state == STATE_expired ? EV_X011_expired
+							 : EV_X010_held;
+
+	log_say(ev, "id=%s tx=%s fetch_ms=%u core_ms=%u send_ms=%u reason=\"%s\"",
+		opid_text(op->kind, &op->id, id),
+		b32_is_zero(&op->tx) ? "-" : hex_encode0x(BYTES_OF(op->tx.b), tx), op->fetch_ms,
+		op->core_ms, op->send_ms, op->reason);
+}
+
+/* Its end is on disk: now it may be told. */
+static void on_ended(void *owner, uint64_t number, enum op_state state)
+{
+	struct op *op = find_op(owner, number);
+
+	if (!op || op->state != state)
+		return;
+	count_end(op);
+	say_end(op);
+	free_op(op);
+}
+
+static void act_end(struct op *op)
+{
+	stop_work(op);
+	op->ending = true;
+	put_change(op, (struct bytes){ 0 }, on_ended);
+}
+
+static void do_action(struct op *op, enum op_action act)
+{
+	switch (act) {
+	case ACT_wait:
+		act_wait(op);
+		break;
+	case ACT_look:
+		act_look(op);
+		break;
+	case ACT_get_bodies:
+		act_get_bodies(op);
+		break;
+	case ACT_ask_core:
+		act_ask_core(op);
+		break;
+	case ACT_keep_answer:
+		act_keep_answer(op);
+		break;
+	case ACT_bring:
+		act_bring(op);
+		break;
+	case ACT_end:
+		act_end(op);
+		break;
+	case ACT_none:
+		break;
+	}
+}
+
+void op_fire(struct op *op, enum op_event ev, const char *reason)
+{
+	const struct edge *e = &edges[op->state][ev];
+	char id[OPID_TEXT];
+
+	if (op->ending)
+		return;		/* nothing changes an end that is on its way to the disk */
+	if (e->act == ACT_none) {
+		count(CNT_EXECUTOR_refused_edges, 1);
+		log_say(EV_X019_edge, "id=%s state=%s on=%s", opid_text(op->kind, &op->id, id),
+			state_name(op->state), event_names[ev]);
+		return;
+	}
+	if (reason || ev != OP_EVENT_go)
+		set_reason(op, reason);
+	if (op->state != e->then) {
+		op->state = e->then;
+		op->changed_ms = clock_unix_ms();
+		op->dirty = true;
+	}
+	do_action(op, e->act);
+}

@@ -1,0 +1,128 @@
+/*
+ * op - one request in memory, and the table of what can happen to it.
+ *
+ * One table of (state, event, action, next), for ever; an edge that is not in it is refused,
+ * logged and counted.  Actions may run twice, never zero times: whatever was under way when
+ * the process died is begun again from the state on disk by the event "go".
+ */
+#pragma once
+
+#include "executor/executor.h"
+#include "executor/fetch.h"
+#include "executor/request.h"
+
+/*   in state    on event  do            then */
+#define OP_EDGES(EDGE) \
+	EDGE(seen,       go,      wait,        waiting) \
+	EDGE(waiting,    go,      wait,        waiting) \
+	EDGE(waiting,    reached, look,        checking) \
+	EDGE(checking,   go,      look,        checking) \
+	EDGE(checking,   open,    get_bodies,  checking) \
+	EDGE(checking,   ready,   ask_core,    computing) \
+	EDGE(checking,   over,    end,         done) \
+	EDGE(computing,  go,      ask_core,    computing) \
+	EDGE(computing,  forgot,  look,        checking) \
+	EDGE(computing,  answer,  keep_answer, answered) \
+	EDGE(answered,   go,      bring,       submitting) \
+	EDGE(answered,   stored,  bring,       submitting) \
+	EDGE(submitting, go,      bring,       submitting) \
+	EDGE(submitting, over,    end,         done) \
+	EDGE(seen,       refuse,  end,         refused) \
+	EDGE(waiting,    refuse,  end,         refused) \
+	EDGE(checking,   refuse,  end,         refused) \
+	EDGE(computing,  refuse,  end,         refused) \
+	EDGE(submitting, refuse,  end,         refused) \
+	EDGE(checking,   hold,    end,         held) \
+	EDGE(computing,  hold,    end,         held) \
+	EDGE(submitting, hold,    end,         held) \
+	EDGE(waiting,    expire,  end,         expired) \
+	EDGE(checking,   expire,  end,         expired) \
+	EDGE(computing,  expire,  end,         expired)
+
+#define OP_EVENTS(E) \
+	E(go) E(reached) E(open) E(ready) E(over) E(forgot) E(answer) E(stored) \
+	E(refuse) E(hold) E(expire)
+
+enum op_event {
+#define E(name) OP_EVENT_##name,
+	OP_EVENTS(E)
+#undef E
+	OP_EVENT_COUNT
+};
+
+struct op {
+	struct op *next;		/* in its bucket */
+	struct executor *x;
+	uint64_t number, chain, block, block_time, log_index, seen_ms, changed_ms;
+	enum op_kind kind;
+	struct b32 id, block_hash;
+	struct addr contract;
+	const struct profile_request *profile;
+	enum op_state state;
+	char reason[STORE_REASON_MAX];
+	bool dirty;			/* changed since it was last given to the store */
+	bool ending;			/* its last change is on the way to the disk */
+	bool done_before;		/* the chain had an answer without our doing */
+	bool late;			/* skip the question whether it is done */
+
+	struct bytes topics, data, calldata;	/* owned */
+	struct request *request;	/* owned; while it is worked on */
+	struct fetch *fetch;		/* owned */
+	struct core_call *call;		/* owned by core until its callback */
+	struct timer *timer;		/* back-off */
+	bool asked;			/* the Core may know it: ask for the result first */
+	bool at_core, in_core_line, in_submit_line, at_submitter;
+	struct op *next_core, *next_submit, *next_parked;
+	struct stage *parked_at;
+
+	unsigned attempts;		/* of the present step */
+	unsigned odd;			/* outcomes that may be tried three times only */
+	uint64_t next_ms;		/* Unix ms of the next attempt; 0: none planned */
+	uint64_t paused_ms;		/* pauses that had passed when it came to memory */
+	uint64_t step_ms;		/* monotonic: when the present measure began */
+	uint64_t polled_ms;		/* monotonic: when the result was asked for */
+	uint32_t fetch_ms, core_ms, send_ms;
+	uint64_t nonce, tx_block;
+	struct b32 tx, tx_block_hash, handles_hash;
+};
+
+struct op *find_op(struct executor *x, uint64_t number);
+
+/* Bring a row to memory (it must be open) and let it go on. */
+void op_load(struct executor *x, const struct store_row *row);
+
+/* Fill memory with open rows as far as the window permits; done in the next turn. */
+void op_load_more(struct executor *x);
+
+/* A visitor: the highest operation number on disk. */
+void op_note_newest(void *executor, const struct store_row *row);
+
+/* The process ends: nothing is under way any more; what is on disk stays. */
+void op_drop_all(struct executor *x);
+
+/* REASON may be NULL (keeps none). */
+void op_fire(struct op *op, enum op_event ev, const char *reason);
+
+/* Wait and fire "go": back-off by the count of attempts, with jitter. */
+void op_again(struct op *op, const char *reason);
+
+/* The row on disk is retracted or was changed by an operator: forget what is in memory. */
+void op_forget(struct op *op);
+
+/* This block left the chain: what was seen in it does nothing more until its row says so. */
+void op_freeze(struct executor *x, uint64_t chain, uint64_t number, const struct b32 *hash);
+
+/* Give what changed to the store, without waiting for it. */
+void op_flush(struct executor *x);
+
+/* Finality moved: those who wait for it look again. */
+void op_recheck_waiting(struct executor *x, uint64_t chain);
+void op_rechecked(struct executor *x, uint64_t chain, uint64_t number, const struct b32 *hash,
+		  uint64_t verdict);
+
+/* asking.c: the Core's side of the actions. */
+void ask_core(struct op *op);
+void ask_leave(struct op *op);		/* it does not wait for the Core any more */
+
+void op_fill_change(const struct op *op, struct store_change *c);
+uint64_t op_paused_ms(const struct executor *x);

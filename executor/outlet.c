@@ -1,0 +1,223 @@
+/* outlet - the submitter's side: answers out, and what became of them. */
+
+#include "common/log.h"
+#include "common/opid.h"
+#include "common/proc.h"
+#include "executor/executor.h"
+#include "executor/op.h"
+
+static void leave_line(struct executor *x, struct op *op)
+{
+	for (struct op **p = &x->submit_first; *p; p = &(*p)->next_submit) {
+		if (*p != op)
+			continue;
+		*p = op->next_submit;
+		if (!*p)
+			x->submit_last = p;
+		break;
+	}
+	op->in_submit_line = false;
+}
+
+static void hand_over(struct executor *x, struct op *op)
+{
+	const struct profile_response *answer = find_response(&x->profile, op->kind);
+	struct msg_submit m = {
+		.op = op->number, .chain = op->chain, .kind = op->kind, .id = op->id,
+		.contract = x->profile.contract[answer->contract].address,
+		.calldata = op->calldata, .handles_hash = op->handles_hash,
+	};
+
+	op->at_submitter = send_submit(x->submitter, &m) == OK;
+}
+
+static void pump(void *owner)
+{
+	struct executor *x = owner;
+
+	while (x->submit_first && link_credit(x->submitter, &ipc_submit) > 0) {
+		struct op *op = x->submit_first;
+		leave_line(x, op);
+		hand_over(x, op);
+	}
+}
+
+/* With no submitter connected the op waits in line: on_up asks everything again. */
+void outlet_submit(struct executor *x, struct op *op)
+{
+	if (op->in_submit_line || op->at_submitter)
+		return;
+	op->in_submit_line = true;
+	op->next_submit = NULL;
+	*x->submit_last = op;
+	x->submit_last = &op->next_submit;
+	pump(x);
+}
+
+static void take_back(struct executor *x, struct op *op)
+{
+	if (!op->at_submitter)
+		return;
+	op->at_submitter = false;
+	link_credit_back(x->submitter, &ipc_submit, 1);
+	if (x->submit_first)
+		loop_defer(x->loop, pump, x);
+}
+
+void outlet_withdraw(struct executor *x, struct op *op)
+{
+	struct msg_withdraw m = { .op = op->number };
+
+	if (op->in_submit_line)
+		leave_line(x, op);
+	if (!op->at_submitter)
+		return;
+	if (send_withdraw(x->submitter, &m) == OK)
+		take_back(x, op);
+	op->at_submitter = false;
+}
+
+/* What became of it.  An operation that is gone here was answered or retracted meanwhile. */
+
+static struct op *find_submitted(struct executor *x, uint64_t number)
+{
+	struct op *op = find_op(x, number);
+	return op && op->state == STATE_submitting && !op->ending ? op : NULL;
+}
+
+static enum err on_signed(struct executor *x, struct link *l, const struct msg_signed *m)
+{
+	struct op *op = find_submitted(x, m->op);
+
+	(void)l;
+	if (!op)
+		return OK;
+	op->nonce = m->nonce;
+	op->tx = m->hash;
+	op->dirty = true;
+	return OK;
+}
+
+static enum err on_sent(struct executor *x, struct link *l, const struct msg_sent *m)
+{
+	struct op *op = find_submitted(x, m->op);
+
+	(void)l;
+	if (op)
+		op->attempts++;
+	return OK;
+}
+
+static enum err on_included(struct executor *x, struct link *l, const struct msg_included *m)
+{
+	struct op *op = find_submitted(x, m->op);
+
+	(void)l;
+	if (!op)
+		return OK;
+	take_back(x, op);
+	op->nonce = m->nonce;
+	op->tx = m->hash;
+	op->tx_block = m->block;
+	op->tx_block_hash = m->block_hash;
+	op->send_ms = (uint32_t)(loop_now_ms(x->loop) - op->step_ms);
+	op_fire(op, OP_EVENT_over, NULL);
+	return OK;
+}
+
+static enum err on_failed(struct executor *x, struct link *l, const struct msg_failed *m)
+{
+	struct op *op = find_submitted(x, m->op);
+	char reason[204];
+
+	(void)l;
+	if (!op)
+		return OK;
+	take_back(x, op);
+	wire_text(m->reason, reason, sizeof(reason));
+	switch ((enum fail_class)m->class) {
+	case FAIL_already:
+		op->done_before = b32_is_zero(&op->tx);
+		op_fire(op, OP_EVENT_over, reason);
+		return OK;
+	case FAIL_rejected:
+	case FAIL_reverted:
+		op_fire(op, OP_EVENT_refuse, reason);
+		return OK;
+	case FAIL_policy:
+	case FAIL_unknown:
+		op_fire(op, OP_EVENT_hold, reason);
+		return OK;
+	case FAIL_none:
+	case FAIL_COUNT:
+		break;
+	}
+	return ERR_UNKNOWN;
+}
+
+static enum err on_paused(struct executor *x, struct link *l, const struct msg_paused *m)
+{
+	char why[204];
+
+	(void)l;
+	if (!m->why.len) {
+		stage_fine(&x->sending_stage);
+		return OK;
+	}
+	wire_text(m->clears, x->sending_clears, sizeof(x->sending_clears));
+	stage_trouble(&x->sending_stage, TROUBLE_REFUSAL, wire_text(m->why, why, sizeof(why)));
+	return OK;
+}
+
+static enum err on_funds(struct executor *x, struct link *l, const struct msg_funds *m)
+{
+	(void)l;
+	x->funds = *m;
+	x->has_funds = true;
+	return OK;
+}
+
+LINK_SWITCH(switch_submitter, IPC_SUBMITTER_TO_EXECUTOR)
+
+/* A new submitter knows nothing: every answer under way is given again. */
+static void on_up(void *owner, struct link *l)
+{
+	struct executor *x = owner;
+
+	(void)l;
+	stage_fine(&x->sending_stage);	/* it says anew what it finds */
+	if (x->sending_stage.state == STAGE_HALTED)
+		for (unsigned i = 0; i < x->chains; i++) {
+			struct msg_pause m = { .chain = x->chain[i].id };
+			if (send_pause(x->submitter, &m) != OK)
+				return;
+		}
+	for (unsigned i = 0; i < OP_BUCKETS; i++)
+		for (struct op *op = x->bucket[i]; op; op = op->next)
+			if (op->state == STATE_submitting && !op->ending)
+				outlet_submit(x, op);
+	pump(x);
+}
+
+static void on_down(void *owner, struct link *l)
+{
+	struct executor *x = owner;
+
+	(void)l;
+	for (unsigned i = 0; i < OP_BUCKETS; i++)
+		for (struct op *op = x->bucket[i]; op; op = op->next)
+			op->at_submitter = false;
+}
+
+static const struct link_end submitter_end = {
+	.me = ROLE_EXECUTOR, .peer = ROLE_SUBMITTER, .name = "submitter",
+	.on_packet = switch_submitter, .on_up = on_up, .on_down = on_down,
+};
+
+void outlet_open(struct executor *x)
+{
+	char path[108];
+
+	proc_path(path, "submitter.sock");
+	x->submitter = link_connect(x->loop, path, &submitter_end, x);
+}

@@ -1,0 +1,71 @@
+/*
+ * stage - many troubles with one cause are one trouble.
+ *
+ * A stage (core, storage, sending) runs or is paused.  While it is paused, requests wait in
+ * its line; now and then the first of them goes ahead as a canary, and when that one comes
+ * through, all go on.  One log line for each change, a gauge, and status says what is paused,
+ * since when, why and how it clears.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/log.h"
+#include "common/loop.h"
+
+struct op;
+
+/* What befell a request at a stage; how the stage takes it. */
+enum trouble {
+	TROUBLE_OUTAGE,		/* cannot be reached: paused at once, a canary each second */
+	TROUBLE_REFUSAL,	/* refuses this node: paused at once, a canary each 30 s */
+	TROUBLE_FLAKY,		/* cannot be reached, perhaps: paused after five within a minute */
+	TROUBLE_ODD,		/* not what was expected: the same, a canary each 30 s */
+};
+
+enum stage_state { STAGE_RUNS = 1, STAGE_PAUSED = 2, STAGE_HALTED = 3 };
+
+struct stage_row {		/* constant */
+	const char *name;
+	enum log_event down, up;
+	unsigned gauge;
+	const char *clears;
+};
+
+struct stage {
+	const struct stage_row *row;
+	enum stage_state state;
+	uint64_t since_ms;		/* Unix */
+	char why[200];
+	double canary_s;
+	bool canary_out;		/* one is under way */
+	unsigned odd;			/* odd outcomes in a row within a minute */
+	uint64_t odd_since_ms;
+	struct op *first, **last;	/* waiting; linked through op->next_parked */
+	unsigned parked;
+	struct timer *timer;
+	void (*release)(void *owner, struct op *op);	/* let this one try */
+	void *owner;
+	uint64_t paused_total_ms, paused_at_ms;		/* monotonic; for deadlines */
+};
+
+void stage_init(struct stage *s, const struct stage_row *row, struct loop *loop,
+		void (*release)(void *owner, struct op *op), void *owner);
+void stage_fini(struct stage *s);
+
+/* May OP go on?  If not it is parked here and released later. */
+bool stage_admit(struct stage *s, struct op *op);
+
+void stage_trouble(struct stage *s, enum trouble t, const char *why);
+void stage_fine(struct stage *s);
+
+/* An operator's word. */
+void stage_halt(struct stage *s);
+void stage_proceed(struct stage *s);
+
+/* The op is over: it does not wait here any more. */
+void stage_forget(struct stage *s, struct op *op);
+
+/* How long this stage has been paused in all, monotonic milliseconds. */
+uint64_t stage_paused_ms(const struct stage *s);

@@ -1,0 +1,130 @@
+/*
+ * store - the only memory of requests: SQLite behind an interface of its own.
+ *
+ * A writer thread owns the database for writing and commits what has gathered (group
+ * commit, synchronous=FULL); the loop never syncs.  Writes are jobs, done in the order they
+ * were given; a job's callback runs on the loop after the commit that holds it, so a
+ * callback means "on disk".  Reads go through a second connection of the loop's thread and
+ * see committed rows only.
+ *
+ * A store that cannot be written ends the process (exit 74): what was not committed was
+ * never told to anyone.
+ */
+#pragma once
+
+#include "common/bytes.h"
+#include "common/loop.h"
+#include "proto/operations.h"
+#include "proto/states.h"
+
+#define STORE_SCHEMA 1
+#define STORE_REASON_MAX 200
+
+struct store;
+
+/* An event as it came, borrowed for the call. */
+struct store_event {
+	uint64_t chain, kind, request;
+	struct addr contract;
+	struct b32 id, content;		/* content: hash of topics and data */
+	uint64_t block, block_time, log_index;
+	struct b32 block_hash, tx_hash;
+	struct bytes topics, data;
+	enum op_state state;		/* seen, waiting or held */
+	const char *reason;		/* "" or why it is not simply seen */
+	uint64_t seen_ms;
+};
+
+enum store_outcome {
+	STORE_NEW,		/* a request nobody knew */
+	STORE_AGAIN,		/* known, and in this block already: nothing changed */
+	STORE_MOVED,		/* known and open, now in another block */
+	STORE_REVIVED,		/* known and retracted: seen again */
+	STORE_CONFLICT,		/* stored as held: the same id with other content is known */
+};
+
+/* What changes as a request goes on; complete each time, so that the last one wins. */
+struct store_change {
+	uint64_t op;
+	enum op_state state;
+	char reason[STORE_REASON_MAX];
+	uint64_t changed_ms;		/* Unix */
+	uint32_t fetch_ms, core_ms, send_ms;
+	uint32_t attempts;
+	uint64_t nonce, tx_block;
+	struct b32 tx, tx_block_hash;
+	struct bytes calldata;		/* borrowed; .p NULL leaves it as it is */
+	struct b32 handles_hash;
+};
+
+/* A request as a row. */
+struct store_row {
+	uint64_t op, chain, kind, request;
+	struct addr contract;
+	struct b32 id;
+	uint64_t block, block_time, log_index;
+	struct b32 block_hash;
+	enum op_state state;
+	char reason[STORE_REASON_MAX];
+	uint64_t seen_ms, changed_ms;
+	uint32_t fetch_ms, core_ms, send_ms, attempts;
+	uint64_t nonce, tx_block;
+	struct b32 tx, tx_block_hash, handles_hash;
+	struct bytes topics, data, calldata;	/* borrowed until the visitor returns */
+};
+
+struct store_cursor {
+	bool present;
+	struct b32 filter, hash;
+	uint64_t block;			/* last complete block */
+};
+
+/*
+ * Opens DIR (the working directory of the executor).  Exits: 65 when the file is no store or
+ * of a newer schema, 100 when another instance has it, 74 when the disk fails.
+ */
+struct store *store_open(struct loop *loop, const char *dir);
+void store_close(struct store **s);		/* commits what is waiting */
+
+/* Jobs. */
+void store_put_event(struct store *s, const struct store_event *ev,
+		     void (*cb)(void *owner, uint64_t op, enum store_outcome what), void *owner);
+void store_put_cursor(struct store *s, uint64_t chain, const struct store_cursor *c,
+		      void (*cb)(void *owner, uint64_t chain, uint64_t block), void *owner);
+void store_put_change(struct store *s, const struct store_change *c,
+		      void (*cb)(void *owner, uint64_t op, enum op_state state), void *owner);
+void store_put_finalized(struct store *s, uint64_t chain, uint64_t block);
+/*
+ * The block left the chain: open requests seen in it become retracted, and done ones whose
+ * transaction stood in it go back to submitting.  CB once for each, then once with op 0.
+ */
+void store_put_retracted(struct store *s, uint64_t chain, uint64_t number, const struct b32 *hash,
+			 void (*cb)(void *owner, uint64_t op, enum op_state now), void *owner);
+/* Ended rows not changed since BEFORE_MS (Unix) are removed. */
+void store_put_prune(struct store *s, uint64_t before_ms);
+
+/* Reads.  A visitor is called once for each row, in the order of the query. */
+struct store_visitor {
+	void (*row)(void *owner, const struct store_row *row);
+	void *owner;
+};
+struct store_cursor store_cursor(struct store *s, uint64_t chain);
+uint64_t store_finalized(struct store *s, uint64_t chain);
+
+/* Open ones above AFTER_OP, oldest first; the count visited. */
+unsigned store_open_rows(struct store *s, uint64_t after_op, unsigned limit,
+			 struct store_visitor v);
+bool store_row(struct store *s, uint64_t op, struct store_visitor v);
+
+/* All versions of one request, newest first; and a page of all, newest first (0: no filter). */
+unsigned store_find(struct store *s, uint64_t kind, const struct b32 *id, struct store_visitor v);
+unsigned store_list(struct store *s, uint64_t state, uint64_t kind, uint64_t before_op,
+		    unsigned limit, struct store_visitor v);
+uint64_t store_count(struct store *s, enum op_state state);
+
+/*
+ * Blocks that open requests, or transactions above the finalized block, stand in: an 8-byte
+ * number and a 32-byte hash each, from the SKIPth on; the count written.
+ */
+unsigned store_open_blocks(struct store *s, uint64_t chain, unsigned skip, uint8_t *out,
+			   unsigned max);

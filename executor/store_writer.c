@@ -1,0 +1,324 @@
+/* store_writer - the thread that writes: takes what has gathered, commits it, reports. */
+
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/proc.h"
+#include "executor/store_internal.h"
+
+struct statements {
+	sqlite3_stmt *begin, *commit;
+	sqlite3_stmt *find_same, *find_other, *insert, *move, *cursor, *finalized, *change, *answer;
+	sqlite3_stmt *touch_find, *touch_open, *touch_done, *prune;
+};
+
+struct sql {
+	size_t offset;
+	const char *text;
+};
+
+#define SQL(name, text) { offsetof(struct statements, name), text }
+static const struct sql sqls[] = {
+	SQL(begin, "BEGIN IMMEDIATE"),
+	SQL(commit, "COMMIT"),
+	SQL(find_same, "SELECT op, state, block_hash FROM op WHERE chain = ?1 AND contract = ?2 AND"
+		       " kind = ?3 AND id = ?4 AND content = ?5"),
+	SQL(find_other, "SELECT 1 FROM op WHERE chain = ?1 AND contract = ?2 AND kind = ?3 AND id = ?4"
+			" AND content <> ?5 AND state <> 10"),
+	SQL(insert, "INSERT INTO op(chain, contract, kind, id, content, request, block, block_hash,"
+		    " block_time, log_index, tx_hash, topics, data, state, reason, seen_ms, changed_ms)"
+		    " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?16)"),
+	SQL(move, "UPDATE op SET block = ?2, block_hash = ?3, block_time = ?4, log_index = ?5,"
+		  " tx_hash = ?6, state = ?7, reason = ?8, changed_ms = ?9 WHERE op = ?1"),
+	SQL(cursor, "INSERT INTO chain(chain, filter, block, hash) VALUES(?1,?2,?3,?4)"
+		    " ON CONFLICT(chain) DO UPDATE SET filter = ?2, block = ?3, hash = ?4"),
+	SQL(finalized, "INSERT INTO chain(chain, finalized) VALUES(?1,?2)"
+		       " ON CONFLICT(chain) DO UPDATE SET finalized = ?2"),
+	SQL(change, "UPDATE op SET state = ?2, reason = ?3, changed_ms = ?4, fetch_ms = ?5,"
+		    " core_ms = ?6, send_ms = ?7, attempts = ?8, nonce = ?9, tx = ?10, tx_block = ?11,"
+		    " tx_block_hash = ?12 WHERE op = ?1"),
+	SQL(answer, "UPDATE op SET calldata = ?2, handles_hash = ?3 WHERE op = ?1"),
+	SQL(touch_find, "SELECT op, state FROM op WHERE chain = ?1 AND ((block = ?2 AND block_hash = ?3"
+			" AND state < 7) OR (tx_block = ?2 AND tx_block > 0 AND tx_block_hash = ?3 AND"
+			" state = 7))"),
+	SQL(touch_open, "UPDATE op SET state = 10, reason = 'its block left the chain',"
+			" changed_ms = ?2 WHERE op = ?1"),
+	SQL(touch_done, "UPDATE op SET state = 6, reason = 'its transaction left the chain',"
+			" changed_ms = ?2, tx_block = 0, tx_block_hash = NULL WHERE op = ?1"),
+	SQL(prune, "DELETE FROM op WHERE op IN (SELECT op FROM op WHERE state >= 7 AND state <> 11"
+		   " AND changed_ms < ?1 ORDER BY op LIMIT 1000)"),
+};
+#undef SQL
+_Static_assert(STATE_submitting == 6 && STATE_retracted == 10 && STATE_held == 11, "in the statements");
+
+static sqlite3_stmt **statement_at(struct statements *w, const struct sql *q)
+{
+	return (sqlite3_stmt **)(void *)((char *)w + q->offset);
+}
+
+void store_writer_open(struct store *s)
+{
+	s->w = calloc(1, sizeof(*s->w));
+	check(s->w != NULL);
+	for (size_t i = 0; i < ARRAY_LEN(sqls); i++)
+		store_prepare(s->writer, sqls[i].text, statement_at(s->w, &sqls[i]));
+}
+
+void store_writer_close(struct store *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(sqls); i++)
+		sqlite3_finalize(*statement_at(s->w, &sqls[i]));
+	free(s->w);
+	sqlite3_close(s->writer);
+}
+
+static void run(struct store *s, sqlite3_stmt *st)
+{
+	if (sqlite3_step(st) != SQLITE_DONE)
+		store_fail(s->writer, sqlite3_sql(st));
+	sqlite3_reset(st);
+}
+
+static bool step_row(struct store *s, sqlite3_stmt *st)
+{
+	int rc = sqlite3_step(st);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		store_fail(s->writer, sqlite3_sql(st));
+	return rc == SQLITE_ROW;
+}
+
+static void bind_identity(sqlite3_stmt *st, const struct store_event *ev)
+{
+	bind_u64(st, 1, ev->chain);
+	bind_bytes(st, 2, BYTES_OF(ev->contract.b));
+	bind_u64(st, 3, ev->kind);
+	bind_b32(st, 4, &ev->id);
+	bind_b32(st, 5, &ev->content);
+}
+
+static void move_event(struct store *s, uint64_t op, const struct store_event *ev,
+		       enum op_state state, const char *reason)
+{
+	sqlite3_stmt *st = s->w->move;
+
+	bind_u64(st, 1, op);
+	bind_u64(st, 2, ev->block);
+	bind_b32(st, 3, &ev->block_hash);
+	bind_u64(st, 4, ev->block_time);
+	bind_u64(st, 5, ev->log_index);
+	bind_b32(st, 6, &ev->tx_hash);
+	bind_u64(st, 7, state);
+	bind_text(st, 8, reason);
+	bind_u64(st, 9, ev->seen_ms);
+	run(s, st);
+}
+
+/* The request is known: the same block, another block, or back after it was retracted. */
+static void meet_again(struct store *s, struct job *j, enum op_state state, struct b32 block_hash)
+{
+	const struct store_event *ev = &j->u.event;
+
+	if (state == STATE_retracted) {
+		move_event(s, j->op, ev, ev->state, ev->reason);
+		j->outcome = STORE_REVIVED;
+	} else if (b32_eq(&block_hash, &ev->block_hash)) {
+		j->outcome = STORE_AGAIN;
+	} else {
+		move_event(s, j->op, ev, state, "");
+		j->outcome = STORE_MOVED;
+	}
+}
+
+static bool has_other_content(struct store *s, const struct store_event *ev)
+{
+	sqlite3_stmt *st = s->w->find_other;
+
+	bind_identity(st, ev);
+	bool found = step_row(s, st);
+	sqlite3_reset(st);
+	return found;
+}
+
+static void insert_event(struct store *s, struct job *j)
+{
+	const struct store_event *ev = &j->u.event;
+	/* Undecodable logs have no id of their own to conflict with. */
+	bool conflict = ev->state != STATE_held && has_other_content(s, ev);
+	sqlite3_stmt *st = s->w->insert;
+
+	bind_identity(st, ev);
+	bind_u64(st, 6, ev->request);
+	bind_u64(st, 7, ev->block);
+	bind_b32(st, 8, &ev->block_hash);
+	bind_u64(st, 9, ev->block_time);
+	bind_u64(st, 10, ev->log_index);
+	bind_b32(st, 11, &ev->tx_hash);
+	bind_bytes(st, 12, ev->topics);
+	bind_bytes(st, 13, ev->data.p ? ev->data : BYTES("", 0));
+	bind_u64(st, 14, conflict ? STATE_held : ev->state);
+	bind_text(st, 15, conflict ? "id_conflict: this id came before with other content" : ev->reason);
+	bind_u64(st, 16, ev->seen_ms);
+	run(s, st);
+	j->op = (uint64_t)sqlite3_last_insert_rowid(s->writer);
+	j->outcome = conflict ? STORE_CONFLICT : STORE_NEW;
+}
+
+static void do_event(struct store *s, struct job *j)
+{
+	sqlite3_stmt *st = s->w->find_same;
+
+	bind_identity(st, &j->u.event);
+	bool known = step_row(s, st);
+	enum op_state state = known ? (enum op_state)column_u64(st, 1) : (enum op_state)0;
+	struct b32 block_hash = known ? column_b32(st, 2) : (struct b32){ { 0 } };
+	j->op = known ? column_u64(st, 0) : 0;
+	sqlite3_reset(st);
+	if (known)
+		meet_again(s, j, state, block_hash);
+	else
+		insert_event(s, j);
+}
+
+static void do_cursor(struct store *s, const struct job *j)
+{
+	sqlite3_stmt *st = s->w->cursor;
+
+	bind_u64(st, 1, j->u.cursor.chain);
+	bind_b32(st, 2, &j->u.cursor.c.filter);
+	bind_u64(st, 3, j->u.cursor.c.block);
+	bind_b32(st, 4, &j->u.cursor.c.hash);
+	run(s, st);
+}
+
+static void do_change(struct store *s, const struct job *j)
+{
+	const struct store_change *c = &j->u.change;
+	sqlite3_stmt *st = s->w->change;
+
+	bind_u64(st, 1, c->op);
+	bind_u64(st, 2, c->state);
+	bind_text(st, 3, c->reason);
+	bind_u64(st, 4, c->changed_ms);
+	bind_u64(st, 5, c->fetch_ms);
+	bind_u64(st, 6, c->core_ms);
+	bind_u64(st, 7, c->send_ms);
+	bind_u64(st, 8, c->attempts);
+	bind_u64(st, 9, c->nonce);
+	bind_b32(st, 10, &c->tx);
+	bind_u64(st, 11, c->tx_block);
+	bind_b32(st, 12, &c->tx_block_hash);
+	run(s, st);
+	if (!c->calldata.p)
+		return;
+	bind_u64(s->w->answer, 1, c->op);
+	bind_bytes(s->w->answer, 2, c->calldata);
+	bind_b32(s->w->answer, 3, &c->handles_hash);
+	run(s, s->w->answer);
+}
+
+static void touch(struct store *s, struct touched *t, enum op_state was)
+{
+	bool open = state_is_open(was);
+	sqlite3_stmt *st = open ? s->w->touch_open : s->w->touch_done;
+
+	t->now = open ? STATE_retracted : STATE_submitting;
+	bind_u64(st, 1, t->op);
+	bind_u64(st, 2, clock_unix_ms());
+	run(s, st);
+}
+
+static void do_retracted(struct store *s, struct job *j)
+{
+	sqlite3_stmt *st = s->w->touch_find;
+	unsigned room = 0;
+
+	bind_u64(st, 1, j->u.block.chain);
+	bind_u64(st, 2, j->u.block.number);
+	bind_b32(st, 3, &j->u.block.hash);
+	while (step_row(s, st)) {
+		if (j->touched_count == room) {
+			room = room ? room * 2 : 16;
+			j->touched = realloc(j->touched, room * sizeof(*j->touched));
+			check(j->touched != NULL);
+		}
+		j->touched[j->touched_count].op = column_u64(st, 0);
+		j->touched[j->touched_count++].now = (enum op_state)column_u64(st, 1);
+	}
+	sqlite3_reset(st);
+	for (unsigned i = 0; i < j->touched_count; i++)
+		touch(s, &j->touched[i], j->touched[i].now);
+}
+
+static void do_job(struct store *s, struct job *j)
+{
+	switch (j->type) {
+	case JOB_EVENT:
+		do_event(s, j);
+		break;
+	case JOB_CURSOR:
+		do_cursor(s, j);
+		break;
+	case JOB_CHANGE:
+		do_change(s, j);
+		break;
+	case JOB_FINALIZED:
+		bind_u64(s->w->finalized, 1, j->u.block.chain);
+		bind_u64(s->w->finalized, 2, j->u.block.number);
+		run(s, s->w->finalized);
+		break;
+	case JOB_RETRACTED:
+		do_retracted(s, j);
+		break;
+	case JOB_PRUNE:
+		bind_u64(s->w->prune, 1, j->u.before_ms);
+		run(s, s->w->prune);
+		break;
+	}
+}
+
+/* Wait for work; the next batch, or NULL when it is time to stop and nothing is left. */
+static struct job *take_batch(struct store *s, struct job **last)
+{
+	pthread_mutex_lock(&s->lock);
+	while (!s->todo.first && !s->stop)
+		pthread_cond_wait(&s->wake, &s->lock);
+	struct job *first = s->todo.first, *j = first;
+	for (unsigned n = 1; j && j->next && n < STORE_BATCH_MAX; n++)
+		j = j->next;
+	*last = j;
+	if (j) {
+		s->todo.first = j->next;
+		if (!j->next)
+			s->todo.last = &s->todo.first;
+		j->next = NULL;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return first;
+}
+
+static void give_back(struct store *s, struct job *first, struct job *last)
+{
+	pthread_mutex_lock(&s->lock);
+	*s->done.last = first;
+	s->done.last = &last->next;
+	pthread_mutex_unlock(&s->lock);
+	waker_wake(s->waker);
+}
+
+void *store_writer_main(void *store)
+{
+	struct store *s = store;
+	struct job *first, *last;
+
+	while ((first = take_batch(s, &last)) != NULL) {
+		uint64_t rows = 0;
+		run(s, s->w->begin);
+		for (struct job *j = first; j; j = j->next, rows++)
+			do_job(s, j);
+		run(s, s->w->commit);
+		count(CNT_EXECUTOR_commits, 1);
+		count(CNT_EXECUTOR_rows, rows);
+		give_back(s, first, last);
+	}
+	return NULL;
+}

@@ -1,0 +1,53 @@
+pragma solidity 0.8.28;
+
+/// What both gateway peers have in common: one owner, a pause, and a way for a test to have
+/// any log at all come from the contract's own address.
+abstract contract Admin {
+    address public immutable owner;
+    bool public paused;
+
+    error NotOwner(address sender);
+    error EnforcedPause();
+
+    constructor() {
+        owner = msg.sender;
+    }
+
+    modifier onlyOwner() {
+        if (msg.sender != owner) revert NotOwner(msg.sender);
+        _;
+    }
+
+    /// Guards the responses only: a paused gateway still shows its requests.
+    modifier whenNotPaused() {
+        if (paused) revert EnforcedPause();
+        _;
+    }
+
+    function pause() external onlyOwner {
+        paused = true;
+    }
+
+    function unpause() external onlyOwner {
+        paused = false;
+    }
+
+    /// Emits a log with exactly these topics (at most four) and this data.
+    function emitRaw(bytes32[] calldata topics, bytes calldata data) external onlyOwner {
+        require(topics.length <= 4, "at most four topics");
+        bytes memory d = data;
+        bytes32[4] memory t;
+        for (uint256 i = 0; i < topics.length; i++) t[i] = topics[i];
+        uint256 n = topics.length;
+        assembly {
+            let p := add(d, 0x20)
+            let l := mload(d)
+            switch n
+            case 0 { log0(p, l) }
+            case 1 { log1(p, l, mload(t)) }
+            case 2 { log2(p, l, mload(t), mload(add(t, 0x20))) }
+            case 3 { log3(p, l, mload(t), mload(add(t, 0x20)), mload(add(t, 0x40))) }
+            default { log4(p, l, mload(t), mload(add(t, 0x20)), mload(add(t, 0x40)), mload(add(t, 0x60))) }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+/*
+ * requests - asks the gateway for things as its users and its owner do, and remembers for each
+ * request what must come back.
+ */
+import { randomBytes } from 'node:crypto';
+import { AbiCoder, Wallet, hexlify, id as keccakOfText, keccak256 } from 'ethers';
+import { makeUser, encodePayload, shareOf, signer } from '../peers/core-answers.mjs';
+import { decryptionDomain, typesOf } from '../peers/eip712.mjs';
+import { encodeResult, plaintextOf } from '../peers/plaintext.mjs';
+import { until } from '../peers/process.mjs';
+
+const hostChainId = 12345n; /* the chain that handles say they come from */
+
+/** A handle that nobody used before, of an FHE type. */
+export function newHandle(fheType) {
+  const handle = randomBytes(32);
+  handle[21] = 0xff;
+  handle.writeBigUInt64BE(hostChainId, 22);
+  handle[30] = fheType;
+  handle[31] = 0;
+  return handle;
+}
+
+/* name of a key operation, which is the tag of its result ids too -> request function, request
+ * event, response event */
+export const keyKinds = {
+  preprocessKeygen: ['preprocessKeygenRequest', 'PreprocessKeygenRequest', 'PreprocessKeygenResponse'],
+  preprocessKsk: ['preprocessKskRequest', 'PreprocessKskRequest', 'PreprocessKskResponse'],
+  keygen: ['keygenRequest', 'KeygenRequest', 'KeygenResponse'],
+  crsgen: ['crsgenRequest', 'CrsgenRequest', 'CrsgenResponse'],
+  ksk: ['kskRequest', 'KskRequest', 'KskResponse'],
+};
+
+/** The result id that every node must choose for a key operation. */
+export function resultId(kind, chainId, httpz, correlationId) {
+  const types = ['bytes32', 'uint256', 'address', 'uint256'];
+  const values = [keccakOfText(kind), chainId, httpz, correlationId];
+  return BigInt(keccak256(AbiCoder.defaultAbiCoder().encode(types, values)));
+}
+
+/**
+ * The asking side of a world.  `requests` maps "public-7", "user-3", "keygen-0x.." to what is
+ * known about it: { kind, id, expected, handles, types, block, askedAt }.
+ */
+export async function makeRequests({ chain, bucket, core, owner, httpz, manager, coprocessors }) {
+  const requests = new Map();
+  const managerAddress = await manager.getAddress();
+  const httpzAddress = await httpz.getAddress();
+  /* Transactions on their way at once: a chain that mines each one by itself jams near 1000. */
+  const chunk = chain.blockTime ? 4000 : 200;
+  let nonce = await owner.getNonce();
+  const self = { requests, keyId: BigInt(keccakOfText('the first key')) };
+
+  /** Sends calls [{ to, data, gasLimit }] from the owner's account and returns their receipts. */
+  self.sendAll = async (calls) => {
+    const receipts = [];
+    for (let at = 0; at < calls.length; at += chunk) {
+      const raws = [];
+      for (const { to, data, gasLimit } of calls.slice(at, at + chunk)) {
+        raws.push(await owner.signTransaction({
+          type: 2, chainId: chain.chainId, nonce: nonce++, to, data, gasLimit,
+          maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 0n,
+        }));
+      }
+      const hashes = await chain.batch(raws.map((raw) => ['eth_sendRawTransaction', [raw]]));
+      let open = hashes;
+      const mined = new Map();
+      await until(`${hashes.length} transactions of the owner`, async () => {
+        const got = await chain.batch(open.map((hash) => ['eth_getTransactionReceipt', [hash]]));
+        got.forEach((receipt, i) => receipt && mined.set(open[i], receipt));
+        open = open.filter((hash) => !mined.has(hash));
+        return open.length === 0;
+      }, 60000, 50);
+      for (const hash of hashes) {
+        const receipt = mined.get(hash);
+        if (receipt.status !== '0x1') throw new Error(`a transaction of the owner reverted: ${hash}`);
+        receipts.push(receipt);
+      }
+    }
+    return receipts;
+  };
+
+  /** One call of the owner, by contract and function name; returns its receipt. */
+  self.send = async (contract, name, ...args) => {
+    const data = contract.interface.encodeFunctionData(name, args);
+    const [receipt] = await self.sendAll([{ to: await contract.getAddress(), data, gasLimit: 8_000_000 }]);
+    return receipt;
+  };
+
+  /**
+   * Makes ciphertexts of these FHE types, stores them and registers them.  `size` is the length
+   * of a body, `buckets` where it lies (default: everywhere), `keyId` the key it is under.
+   * Returns [{ handle (Buffer), fheType, body, digest }].
+   */
+  self.makeCiphertexts = async (types, { size = 4096, buckets, keyId = self.keyId, keepBodies = false } = {}) => {
+    const list = [];
+    for (const fheType of types) {
+      const body = randomBytes(size);
+      const digest = await bucket.put(body, buckets);
+      const plaintext = plaintextOf(body, fheType);
+      list.push({ handle: newHandle(fheType), fheType, digest, plaintext, body: keepBodies ? body : null });
+    }
+    const calls = [];
+    for (let at = 0; at < list.length; at += 50) {
+      const part = list.slice(at, at + 50);
+      calls.push({
+        to: managerAddress,
+        gasLimit: 600_000 + 90_000 * part.length,
+        data: manager.interface.encodeFunctionData('addCiphertexts', [
+          part.map((c) => hexlify(c.handle)), keyId, part.map((c) => c.digest), coprocessors.map((c) => c.address),
+        ]),
+      });
+    }
+    await self.sendAll(calls);
+    return list;
+  };
+
+  function idsOf(receipts, contract, eventName) {
+    const { topicHash } = contract.interface.getEvent(eventName);
+    return receipts.flatMap((receipt) => receipt.logs.filter((l) => l.topics[0] === topicHash)
+      .map((log) => ({ log, args: contract.interface.parseLog(log).args, block: Number(log.blockNumber) })));
+  }
+
+  /* The ciphertexts of `count` requests: `distinct` sets of `materials`, used in turn. */
+  async function makeSets(count, { types = [5], materials = 1, distinct = count, ...more }) {
+    const sets = Math.min(distinct, count);
+    const wanted = Array.from({ length: sets * materials }, (_, i) => types[i % types.length]);
+    const all = await self.makeCiphertexts(wanted, more);
+    const list = Array.from({ length: sets }, (_, i) => all.slice(i * materials, (i + 1) * materials));
+    return Array.from({ length: count }, (_, i) => list[i % sets]);
+  }
+
+  /**
+   * Asks for public decryptions.  Options: types (FHE types, used in turn), materials for each
+   * request, perTx (requests in one transaction), distinct (how many different sets of
+   * ciphertexts), size of a body, buckets, keyId.  Returns the names of the requests.
+   */
+  self.ask = async (count, options = {}) => {
+    const { perTx = 1, materials = 1 } = options;
+    const sets = options.sets ?? (await makeSets(count, options));
+    const calls = [];
+    for (let at = 0; at < count; at += perTx) {
+      const part = sets.slice(at, at + perTx).flat().map((c) => hexlify(c.handle));
+      const name = perTx === 1 ? 'publicDecryptionRequest' : 'publicDecryptionRequests';
+      const args = perTx === 1 ? [part] : [part, materials];
+      calls.push({
+        to: managerAddress,
+        gasLimit: 200_000 + 120_000 * part.length,
+        data: manager.interface.encodeFunctionData(name, args),
+      });
+    }
+    const askedAt = Date.now();
+    const receipts = await self.sendAll(calls);
+    return idsOf(receipts, manager, 'PublicDecryptionRequest').map(({ args, block }, i) => {
+      const set = sets[i];
+      const name = `public-${args[0]}`;
+      requests.set(name, {
+        kind: 'public', id: args[0], block, askedAt,
+        handles: set.map((c) => hexlify(c.handle)), types: set.map((c) => c.fheType),
+        digests: set.map((c) => c.digest),
+        expected: encodeResult(set.map((c) => ({ fheType: c.fheType, bytes: c.plaintext }))),
+      });
+      return name;
+    });
+  };
+
+  /**
+   * Asks for user decryptions; the user's key signs the request.  Options as for ask(), and
+   * user (a wallet), publicKey, unsigned (sends 65 zero bytes: the contract must not check).
+   */
+  self.askUser = async (count, options = {}) => {
+    const user = options.user ?? new Wallet(Wallet.createRandom().privateKey);
+    const fresh = () => Buffer.concat([Buffer.from('2000000000000000', 'hex'), randomBytes(32)]);
+    const publicKey = hexlify(options.publicKey ?? fresh());
+    const domain = decryptionDomain(chain.chainId, managerAddress);
+    const sets = options.sets ?? (await makeSets(count, { ...options, keepBodies: true }));
+    const contract = hexlify(randomBytes(20));
+    const request = { publicKey, contractAddresses: [contract], contractsChainId: hostChainId };
+    const type = 'UserDecryptRequestVerification';
+    const signature = options.unsigned ? `0x${'00'.repeat(65)}`
+      : await user.signTypedData(domain, typesOf(type), request);
+    const askedAt = Date.now();
+    const receipts = await self.sendAll(sets.map((set) => ({
+      to: managerAddress,
+      gasLimit: 500_000 + 120_000 * set.length,
+      data: manager.interface.encodeFunctionData('userDecryptionRequest', [
+        set.map((c) => [hexlify(c.handle), contract]), user.address, publicKey, hostChainId, [contract], signature,
+      ]),
+    })));
+    const who = signer(core.key);
+    const key = Buffer.from(publicKey.slice(2), 'hex');
+    return idsOf(receipts, manager, 'UserDecryptionRequest').map(({ args, block }, i) => {
+      const shares = sets[i].map((c) => ({ fheType: c.fheType, handle: c.handle, share: shareOf(key, c.body) }));
+      const op = { domain, client: user.address, key, shares, extra: Buffer.alloc(0), schemes: [] };
+      const name = `user-${args[0]}`;
+      requests.set(name, {
+        kind: 'user', id: args[0], block, askedAt, publicKey, user: user.address,
+        handles: sets[i].map((c) => hexlify(c.handle)), types: sets[i].map((c) => c.fheType),
+        expected: hexlify(encodePayload(makeUser(op, who, {}).payload)),
+      });
+      return name;
+    });
+  };
+
+  /** Asks for a key operation by its name in keyKinds; returns { name, id, resultId }. */
+  self.askKey = async (kind, ...args) => {
+    const [call, event] = keyKinds[kind];
+    const receipt = await self.send(httpz, call, ...args);
+    const [{ args: got, block }] = idsOf([receipt], httpz, event);
+    const expected = resultId(kind, chain.chainId, httpzAddress, got[0]);
+    const name = `${kind}-0x${got[0].toString(16)}`;
+    requests.set(name, { kind, id: got[0], block, askedAt: Date.now(), expected });
+    return { name, id: got[0], resultId: expected };
+  };
+
+  return self;
+}

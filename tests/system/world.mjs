@@ -1,0 +1,286 @@
+/*
+ * world - everything that stands around one connector, started by one call: a chain with the
+ * gateway contracts (behind a proxy), storage, a KMS Core, a registered node with its key, and a
+ * configuration file.  The connector itself is the built program; only its processes, exit codes
+ * and the chain are looked at.
+ *
+ *   const world = await startWorld();
+ *   await world.startConnector();
+ *   await world.ask(10, { types: [0, 5, 8] });
+ *   await world.waitAnswered(10000);
+ *   const { problems } = await world.judge();
+ *   await world.stop();
+ *
+ * Everything started is ended by stop(), and also when this process ends without it.
+ */
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Wallet, hexlify } from 'ethers';
+import { startBucket } from '../peers/bucket.mjs';
+import { startChain } from '../peers/chain.mjs';
+import { attach, deploy } from '../peers/contracts.mjs';
+import { startCore } from '../peers/core.mjs';
+import { decryptionDomain, typesOf } from '../peers/eip712.mjs';
+import { descendants, freePort, readProcess, removeDir, start, temporaryDir, until } from '../peers/process.mjs';
+import { startProxy } from '../peers/tcpproxy.mjs';
+import { makeJudge, rawCollector } from './judge.mjs';
+import { makeRequests } from './requests.mjs';
+
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
+const program = process.env.KMS_CONNECTOR_BIN ?? path.join(root, 'build', 'bin', 'kms-connector');
+
+/** A configuration as YAML: top-level keys and lists in lines, the rest in flow style. */
+export function toYaml(config) {
+  const flow = (v) => {
+    if (Array.isArray(v)) return `[${v.map(flow).join(', ')}]`;
+    if (v === null || typeof v !== 'object') return JSON.stringify(v);
+    return `{${Object.entries(v).map(([k, x]) => `${k}: ${flow(x)}`).join(', ')}}`;
+  };
+  const lines = Object.entries(config).filter(([, v]) => v !== undefined).map(([k, v]) => {
+    if (Array.isArray(v) && v.length) return `${k}:\n${v.map((x) => `  - ${flow(x)}`).join('\n')}`;
+    return `${k}: ${flow(v)}`;
+  });
+  return `${lines.join('\n')}\n`;
+}
+
+function hasFiles(dir) {
+  return fs.existsSync(dir) && fs.readdirSync(dir).length > 0;
+}
+
+/**
+ * Options:
+ *   chain      options of startChain (blockTime, slots, persist, gasLimit, ...)
+ *   core       options of startCore          bucket  options of startBucket
+ *   proxy      false: the connector reaches the chain directly; the judge then cannot see
+ *              what was signed but never mined
+ *   coreProxy, bucketProxy   true: a proxy stands before that peer too
+ *   coprocessors  how many (3)               nodes   how many other KMS nodes are registered (0)
+ *   thresholds [public, user, key]           register  false: our node is not registered
+ *   funds      ether of our node's account (100)
+ *   config     merged over the configuration (a key set to undefined is left out)
+ *   keep       true: the directory stays
+ */
+export async function startWorld(options = {}) {
+  const dir = temporaryDir('kms-world', options.keep);
+  fs.chmodSync(dir, 0o755); /* the connector's processes may be other users */
+  const world = { dir, connector: null, started: [], keep: options.keep };
+  const keep = (peer) => {
+    world.started.push(peer);
+    return peer;
+  };
+
+  try {
+    await build(world, options, keep);
+  } catch (e) {
+    await stopPeers(world);
+    throw e;
+  }
+  addConnector(world, options);
+  return world;
+}
+
+async function build(world, options, keep) {
+  const names = Array.from({ length: options.coprocessors ?? 3 }, (_, i) => (i ? `ct128-${i + 1}` : 'ct128'));
+  const [chain, core, bucket] = await Promise.all([
+    startChain(options.chain), startCore(options.core),
+    startBucket({ process: true, buckets: names, ...options.bucket }),
+  ].map((p) => p.then(keep)));
+  const raws = options.proxy === false ? null : rawCollector();
+  const proxyOf = (port, more) => startProxy(port, more).then(keep);
+  const proxy = raws ? await proxyOf(chain.port, { countRpc: true, onCall: raws.see }) : null;
+  const coreProxy = options.coreProxy ? await proxyOf(core.port) : null;
+  const bucketProxy = options.bucketProxy ? await proxyOf(bucket.port) : null;
+
+  const owner = await chain.wallet(1_000_000);
+  const node = new Wallet(Wallet.createRandom().privateKey, chain.provider);
+  await chain.fund(node.address, options.funds ?? 100);
+  const { httpz, manager, access } = await deploy(owner);
+  const coprocessors = names.map((name) => ({
+    name,
+    address: Wallet.createRandom().address,
+    url: `http://127.0.0.1:${(bucketProxy ?? bucket).port}/${name}`,
+  }));
+  const asking = await makeRequests({ chain, bucket, core, owner, httpz, manager, coprocessors });
+  const nodes = Array.from({ length: options.nodes ?? 0 }, () => ({
+    wallet: new Wallet(Wallet.createRandom().privateKey, chain.provider),
+    signer: new Wallet(Wallet.createRandom().privateKey),
+  }));
+
+  Object.assign(world, {
+    chain, core, bucket, proxy, coreProxy, bucketProxy, owner, node, httpz, manager, access, coprocessors,
+    nodes, raws,
+    requests: asking.requests,
+    ask: asking.ask,
+    askUser: asking.askUser,
+    askKey: asking.askKey,
+    makeCiphertexts: asking.makeCiphertexts,
+    send: asking.send,
+    ...makeJudge({ chain, requests: asking.requests, node, core, manager, httpz, raws }),
+  });
+  world.registerNode = (identity = core.address) => {
+    return asking.send(httpz, 'addKmsNode', node.address, identity, '127.0.0.1');
+  };
+  world.removeNode = () => asking.send(httpz, 'removeKmsNode', node.address);
+  world.asNode = (name) => attach(name === 'HTTPZ' ? 'HTTPZ' : 'DecryptionManager',
+    (name === 'HTTPZ' ? httpz : manager).target, node);
+
+  /** The answer of another registered node (by its number) to a decryption that was asked for. */
+  world.answerAs = async (number, name) => {
+    const { wallet, signer } = nodes[number];
+    const { kind, id, handles, expected, publicKey } = asking.requests.get(name);
+    const user = kind === 'user';
+    const type = user ? 'UserDecryptResponseVerification' : 'PublicDecryptVerification';
+    const result = user ? hexlify(randomBytes(100)) : expected;
+    const signature = await signer.signTypedData(decryptionDomain(chain.chainId, manager.target), typesOf(type), user
+      ? { publicKey, ctHandles: handles, userDecryptedShare: result, extraData: '0x' }
+      : { ctHandles: handles, decryptedResult: result, extraData: '0x' });
+    await chain.fund(wallet.address, 1);
+    const as = manager.connect(wallet);
+    const send = user ? as.userDecryptionResponse : as.publicDecryptionResponse;
+    return (await send(id, result, signature)).wait();
+  };
+
+  await asking.sendAll([
+    ...coprocessors.map((c) => ['addCoprocessor', [c.address, c.address, c.url]]),
+    ...nodes.map((n) => ['addKmsNode', [n.wallet.address, n.signer.address, '127.0.0.1']]),
+    ['setThresholds', options.thresholds ?? [1, 1, 1]],
+    ['setCurrentKeyId', [asking.keyId]],
+    ...(options.register === false ? [] : [['addKmsNode', [node.address, core.address, '127.0.0.1']]]),
+  ].map(([name, args]) => ({
+    to: httpz.target, gasLimit: 1_000_000, data: httpz.interface.encodeFunctionData(name, args),
+  })));
+
+  world.keyFile = path.join(world.dir, 'key');
+  fs.writeFileSync(world.keyFile, `${node.privateKey.slice(2)}\n`, { mode: 0o600 });
+  world.monitorPort = await freePort();
+  world.configFile = path.join(world.dir, 'config.yaml');
+  const front = proxy ?? chain;
+  world.config = {
+    profile: 'httpz',
+    gwl2_url: [{ name: 'gateway', url: front.httpUrl }, { name: 'gateway-ws', url: front.wsUrl }],
+    chain_id: chain.chainId,
+    decryption_manager_address: manager.target,
+    httpz_address: httpz.target,
+    start_block: 0,
+    kms_core_endpoint: coreProxy ? coreProxy.httpUrl : core.endpoint,
+    kms_signer_address: core.address,
+    key_file: world.keyFile,
+    data_dir: path.join(world.dir, 'data'),
+    runtime_dir: path.join(world.dir, 'run'),
+    monitor: { listen: `127.0.0.1:${world.monitorPort}` },
+    ...options.config,
+  };
+  world.writeConfig = (change = {}) => {
+    Object.assign(world.config, change);
+    fs.writeFileSync(world.configFile, toYaml(world.config));
+  };
+  world.writeConfig();
+}
+
+async function stopPeers(world) {
+  for (const peer of world.started.reverse()) await peer.stop();
+  world.started = [];
+  if (!world.keep) removeDir(world.dir);
+}
+
+function addConnector(world, options) {
+  const binary = options.binary ?? program;
+  const env = { PATH: process.env.PATH, ...options.env };
+  world.logFile = path.join(world.dir, 'connector.log');
+  world.monitorUrl = `http://127.0.0.1:${world.monitorPort}`;
+
+  /** One command of the program: { code, signal, output } (both outputs together). */
+  world.cli = async (...words) => {
+    const output = path.join(world.dir, `cli-${Date.now()}-${Math.random().toString(36).slice(2)}.log`);
+    const how = await start(binary, [...words, '-c', world.configFile], { env, output }).exited;
+    if (how.error) throw how.error;
+    const text = fs.readFileSync(output, 'utf8');
+    fs.rmSync(output);
+    return { code: how.code, signal: how.signal, output: text };
+  };
+
+  /** Starts it; the first time the signer's journal is made by `key init`. */
+  world.startConnector = async ({ init = true, args = [] } = {}) => {
+    if (world.connector && !world.connector.ended) throw new Error('the connector runs already');
+    if (init && !hasFiles(world.config.data_dir)) {
+      const { code, output } = await world.cli('key', 'init');
+      if (code !== 0) throw new Error(`key init: exit ${code}: ${output}`);
+    }
+    world.connector = start(binary, ['run', '-c', world.configFile, ...args], { env, output: world.logFile });
+    return world.connector;
+  };
+
+  /** SIGTERM and wait: { code, signal }.  Children that outlive it by a second are `orphans`. */
+  world.stopConnector = async (patienceMs = 15000) => {
+    if (!world.connector) return null;
+    const children = world.processes().filter((p) => p.pid !== world.connector.pid);
+    const how = await world.connector.stop('SIGTERM', patienceMs);
+    return { ...how, orphans: await reap(children) };
+  };
+  /** SIGKILL to the supervisor; its children must notice and leave. */
+  world.killConnector = async () => {
+    const children = world.processes().filter((p) => p.pid !== world.connector.pid);
+    const how = await world.connector.kill();
+    return { ...how, orphans: await reap(children, 3000) };
+  };
+
+  /* Waits for processes to be gone; kills what stays, by pid, and returns the names of those. */
+  async function reap(list, patienceMs = 1500) {
+    const here = () => list.filter((p) => {
+      const now = readProcess(p.pid);
+      return now && now.name === p.name && now.state !== 'Z';
+    });
+    await until('the connector\'s children are gone', () => here().length === 0, patienceMs, 20).catch(() => {});
+    const left = here();
+    for (const p of left) {
+      try {
+        process.kill(p.pid, 'SIGKILL');
+      } catch {
+        /* it left in this instant */
+      }
+    }
+    return left.map((p) => p.name);
+  }
+
+  /** The connector's processes: [{ pid, name, ppid, state, cpuMs }], the supervisor first. */
+  world.processes = () => {
+    if (!world.connector || world.connector.ended) return [];
+    const first = readProcess(world.connector.pid);
+    return first ? [first, ...descendants(first.pid)] : [];
+  };
+  /** The process of a name (kms-executor, ...), or null. */
+  world.processOf = (name) => world.processes().find((p) => p.name === name && p.state !== 'Z') ?? null;
+  /** Waits until processes of all these names run. */
+  world.waitProcesses = (names, timeoutMs = 5000) => until(`processes ${names.join(', ')}`, () => {
+    return names.every((name) => world.processOf(name));
+  }, timeoutMs, 10);
+  /** Sends a signal to the process of a name; returns its pid. */
+  world.signal = (name, signal = 'SIGKILL') => {
+    const found = world.processOf(name);
+    if (!found) throw new Error(`no process ${name}`);
+    process.kill(found.pid, signal);
+    return found.pid;
+  };
+  /** Memory (proportional set size) and processor time of each process. */
+  world.usage = () => world.processes().map((p) => {
+    let pssKb = 0;
+    try {
+      pssKb = Number(/^Pss:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${p.pid}/smaps_rollup`, 'latin1'))?.[1] ?? 0);
+    } catch {
+      /* it left in this instant */
+    }
+    return { name: p.name, pid: p.pid, cpuMs: p.cpuMs, pssKb };
+  });
+
+  world.log = () => (fs.existsSync(world.logFile) ? fs.readFileSync(world.logFile, 'utf8') : '');
+  world.waitLog = (pattern, timeoutMs = 5000) => {
+    return until(`log line ${pattern}`, () => pattern.exec(world.log()), timeoutMs);
+  };
+
+  world.stop = async () => {
+    if (world.connector && !world.connector.ended) await world.stopConnector(5000);
+    await stopPeers(world);
+  };
+}
