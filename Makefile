@@ -41,7 +41,7 @@ COMMON  := $(wildcard common/*.c) proto/tables.c
 COMMON_O := $(patsubst %.c,$(B)/obj/%.o,$(COMMON))
 BINS    := $(addprefix $(B)/bin/,$(PROGRAMS))
 
-.PHONY: all help deps check demo ready san fuzz bench install clean unit system lint format pages
+.PHONY: all help deps check demo ready san fuzz install clean unit tests-built system lint format pages
 .SECONDARY:
 all: $(BINS)
 
@@ -72,11 +72,127 @@ $(B)/bin/$(1): $(patsubst %.c,$(B)/obj/%.o,$(SRC_$(1))) $(if $(filter kms-execut
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
-# what is compiled into BUILD_HASH's users must follow the sources
+# what prints the build's hash must follow the sources
 $(B)/hash: FORCE
 	@mkdir -p $(B); echo '$(HASH)' | cmp -s - $@ || echo '$(HASH)' > $@
 FORCE:
 $(B)/obj/common/proc.o: $(B)/hash
+
+# ---- dependencies -------------------------------------------------------------------------
+
+DEBS := gcc make pkg-config libc6-dev libev-dev libwebsockets-dev libwebsockets-evlib-ev \
+	libcurl4-openssl-dev libmsgpack-dev libprotobuf-c-dev protobuf-c-compiler libgrpc-dev \
+	libsecp256k1-dev libsodium-dev libcriterion-dev libsqlite3-dev libseccomp-dev libcjson-dev \
+	libyaml-dev nettle-dev
+TOOL_DEBS := clang libclang-rt-14-dev clang-format cppcheck systemd
+
+deps: $(B)/deps-debian $(B)/deps-npm
+
+$(B)/deps-debian: Makefile
+	@mkdir -p $(B)
+	@missing=; for p in $(DEBS) $(TOOL_DEBS); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then echo "  INSTALL$$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+		--no-install-recommends $$missing >$(B)/apt.log 2>&1 || { tail -20 $(B)/apt.log; exit 1; }; fi
+	@command -v node >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+		--no-install-recommends nodejs npm >>$(B)/apt.log 2>&1
+	@touch $@
+
+$(B)/deps-npm: tests/package-lock.json tests/package.json
+	@mkdir -p $(B)
+	@cd tests && npm ci --silent --no-progress >/dev/null
+	@touch $@
+
+# ---- tests --------------------------------------------------------------------------------
+
+ARCHIVES := $(foreach d,supervisor listener executor submitter signer monitor,$(B)/lib$(d).a)
+ALL_LIBS := $(sort $(foreach p,$(PROGRAMS),$(LIB_$(p)))) -lcriterion -lnettle
+
+$(B)/libsupervisor.a: $(patsubst %.c,$(B)/obj/%.o,$(filter-out %/main.c,$(SRC_kms-connector)))
+$(B)/liblistener.a: $(patsubst %.c,$(B)/obj/%.o,$(filter-out %/main.c,$(SRC_kms-listener)))
+$(B)/libexecutor.a: $(patsubst %.c,$(B)/obj/%.o,$(filter-out %/main.c,$(SRC_kms-executor))) $(PROTO_O)
+$(B)/libsubmitter.a: $(patsubst %.c,$(B)/obj/%.o,$(filter-out %/main.c,$(SRC_kms-submitter)))
+$(B)/libsigner.a: $(patsubst %.c,$(B)/obj/%.o,$(filter-out %/main.c,$(SRC_kms-signer)))
+$(B)/libmonitor.a: $(patsubst %.c,$(B)/obj/%.o,$(filter-out %/main.c,$(SRC_kms-monitor)))
+$(ARCHIVES):
+	@rm -f $@ && ar rcs $@ $^
+
+UNIT_SRC := $(wildcard tests/unit/*_test.c) $(wildcard tests/system/*_test.c)
+UNIT_BIN := $(patsubst tests/%.c,$(B)/test/%,$(UNIT_SRC))
+
+# only what a test asks for is taken from the archives
+$(B)/test/%: $(B)/obj/tests/%.o $(ARCHIVES) $(B)/libcommon.a
+	@mkdir -p $(dir $@)
+	@$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) $(B)/libcommon.a -Wl,--end-group $(ALL_LIBS)
+
+tests-built: $(UNIT_BIN)
+unit: all tests-built
+	@B=$(B) tests/unit.sh $(UNIT_BIN)
+
+check: deps
+	@$(MAKE) --no-print-directory -j2 all tests-built
+	@B=$(B) tests/check.sh
+
+system: deps all
+	@B=$(B) tests/system.sh
+
+demo: deps
+	@$(MAKE) --no-print-directory -j2 all
+	@node tests/system/demo.mjs
+
+lint:
+	@B=$(B) tests/lint/all.sh
+
+format:
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+ready: lint unit
+	@$(MAKE) --no-print-directory B=$(B)/san CFLAGS=-O1 EXTRA="$(SAN)" unit
+
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -DKMS_UNCONFINED -U_FORTIFY_SOURCE
+san: deps
+	@$(MAKE) --no-print-directory -j2 B=$(B)/san CFLAGS=-O1 EXTRA="$(SAN)" all unit
+	@B=$(B)/san KMS_CONNECTOR_BIN=$(CURDIR)/$(B)/san/bin/kms-connector tests/system.sh san
+
+fuzz: deps
+	@B=$(B) S=$(S) CLANG=$(CLANG) tests/fuzz/run.sh
+
+# printed from the tables; lint says when they are stale
+pages: $(B)/bin/kms-pages
+	@$(B)/bin/kms-pages protocol > proto/PROTOCOL.md
+$(B)/bin/kms-pages: $(B)/obj/tests/pages.o $(B)/libcommon.a
+	@mkdir -p $(dir $@)
+	@$(CC) $(LDFLAGS) -o $@ $^ -lseccomp -lmsgpackc
+
+# ---- installation -------------------------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/kms-connector \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d \
+		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d $(DESTDIR)$(PREFIX)/share/kms-connector/profiles \
+		$(DESTDIR)/etc/kms-connector
+	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/lib/kms-connector
+	ln -sf ../lib/kms-connector/kms-connector $(DESTDIR)$(PREFIX)/bin/kms-connector
+	install -m 644 proto/profiles/*.yaml $(DESTDIR)$(PREFIX)/share/kms-connector/profiles
+	install -m 644 systemd/kms-connector.service $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 644 systemd/kms-connector.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/kms-connector.conf
+	install -m 644 systemd/kms-connector.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/kms-connector.conf
+	install -m 644 systemd/kms-connector.yaml.example $(DESTDIR)/etc/kms-connector/config.yaml.example
+
+help:
+	@echo "make            build all programs to $(B)/bin"
+	@echo "make deps       install what is needed: Debian packages, npm packages"
+	@echo "make demo       the whole thing at work against real peers (KEEP=1 leaves it running)"
+	@echo "make check      all tests; the last line is their sum"
+	@echo "make unit       unit tests only"
+	@echo "make system     system tests only"
+	@echo "make ready      before a commit: lint, unit tests, the same under ASan and UBSan"
+	@echo "make san        unit and system tests under ASan and UBSan"
+	@echo "make fuzz S=60  fuzz each target S seconds, and prove that each finds a planted bug"
+	@echo "make format     clang-format over all C files"
+	@echo "make pages      print proto/PROTOCOL.md from the message table"
+	@echo "make install    DESTDIR= PREFIX=/usr"
+	@echo "make clean"
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 

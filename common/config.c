@@ -24,7 +24,8 @@ struct reader {
 
 static struct config_mark mark_of(yaml_mark_t m)
 {
-	return (struct config_mark){ .line = (unsigned)m.line + 1, .column = (unsigned)m.column + 1 };
+	return (struct config_mark){ .line = (unsigned)m.line + 1,
+				     .column = (unsigned)m.column + 1 };
 }
 
 static enum err trouble(struct reader *r, struct config_mark mark, const char *why,
@@ -252,7 +253,8 @@ static enum err read_value(struct reader *r, const yaml_event_t *ev, unsigned de
 			   struct config_node **out)
 {
 	if (is_decorated(ev))
-		return trouble(r, mark_of(ev->start_mark), "anchors, aliases and tags are not read here",
+		return trouble(r, mark_of(ev->start_mark),
+			       "anchors, aliases and tags are not read here",
 			       "write the value itself");
 	if (ev->type == YAML_SCALAR_EVENT)
 		return read_scalar(r, ev, out);
@@ -282,7 +284,8 @@ static enum err read_stream(struct reader *r)
 			e = trouble(r, mark_of(ev.start_mark), "a second document begins here",
 				    "one file, one document");
 		else if (ev.type == YAML_SCALAR_EVENT || ev.type == YAML_ALIAS_EVENT ||
-			 ev.type == YAML_SEQUENCE_START_EVENT || ev.type == YAML_MAPPING_START_EVENT)
+			 ev.type == YAML_SEQUENCE_START_EVENT ||
+			 ev.type == YAML_MAPPING_START_EVENT)
 			e = read_value(r, &ev, 0, &r->tree->root);
 		end = ev.type == YAML_STREAM_END_EVENT;
 		yaml_event_delete(&ev);

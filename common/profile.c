@@ -278,8 +278,9 @@ static void load_role(struct load *l, unsigned i, unsigned role)
 	uint16_t node = find_parameter(r, role, r->role[role]);
 
 	if (!node)
-		trouble(l, ERR_MISSING, 0, "the event %s has no parameter \"%.60s\" for the role %s",
-			r->event.name, path, roles[role].name);
+		trouble(l, ERR_MISSING, 0,
+			"the event %s has no parameter \"%.60s\" for the role %s", r->event.name,
+			path, roles[role].name);
 	else if (!fits_role(&r->event, node, role))
 		trouble(l, ERR_FORMAT, 0, "the parameter \"%.60s\" has not the type of the role %s",
 			path, roles[role].name);
@@ -341,7 +342,8 @@ static void load_request(struct load *l, unsigned i)
 static bool fits_source(const struct abi_line *line, uint16_t node, enum answer_source source)
 {
 	if (source == ANSWER_request_id || source == ANSWER_result_id)
-		return line->node[node].type == ABI_UINT || line->node[node].type == ABI_FIXED_BYTES;
+		return line->node[node].type == ABI_UINT ||
+		       line->node[node].type == ABI_FIXED_BYTES;
 	if (source == ANSWER_key_digests)
 		return line->node[node].type == ABI_ARRAY;
 	return line->node[node].type == ABI_BYTES;
@@ -367,7 +369,8 @@ static void load_arguments(struct load *l, unsigned i)
 
 	for (unsigned j = 0; j < r->args; j++, node = line->node[node].next) {
 		const char *word = at(l, "response.%u.arg.%u", i, j);
-		int source = get_word(l, word, sources, ARRAY_LEN(sources), "source of an argument");
+		int source =
+			get_word(l, word, sources, ARRAY_LEN(sources), "source of an argument");
 
 		r->arg[j] = source < 0 ? ANSWER_request_id : (enum answer_source)source;
 		if (source >= 0 && !fits_source(line, node, r->arg[j]))

@@ -36,6 +36,7 @@
 	E(L010, deep_reorg,       ERROR, "a finalized block left the chain; this chain is paused until two endpoints agree", "check the node") \
 	E(L011, no_contract,      ERROR, "there is no contract at a configured address", "correct the address or the chain node") \
 	E(L012, caught_up,        INFO,  "everything up to the head has been read", "") \
+	E(L013, no_bloom,         WARN,  "the chain's headers do not name their logs; every block is asked for", "") \
 	E(X001, core_down,        WARN,  "the Core cannot be reached; requests wait", "check the Core; it is asked again by itself") \
 	E(X002, core_up,          INFO,  "the Core answers again", "") \
 	E(X003, core_forgot,      INFO,  "the Core does not know a request any more; it is asked again", "") \

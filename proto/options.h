@@ -42,14 +42,15 @@
 
 /* name, path, type, limits, fallback, setting, children, what it is */
 #define OPTIONS(O) \
-	O(service_name, "service_name", text, BETWEEN(1, 64), "kms-connector", "service_name", TO_ALL, \
+	O(service_name, "service_name", text, BETWEEN(1, 64), "kms-connector", \
+	  "service_name", TO_ALL, \
 	  "name of this connector in logs and metrics") \
 	O(profile, "profile", text, BETWEEN(1, 200), "httpz", "", TO_L | TO_X | TO_T | TO_K, \
 	  "generation of contracts; a name, or a path with a slash") \
 	O(gwl2_url, "gwl2_url", urls, ANY, NULL, "", TO_L | TO_X | TO_T, \
 	  "gateway chain: http(s) URLs for calls, ws(s) URLs to be woken up") \
-	O(chain_id, "chain_id", number, BETWEEN(1, UINT64_MAX), NULL, "", TO_L | TO_X | TO_T | TO_K, \
-	  "id of the gateway chain") \
+	O(chain_id, "chain_id", number, BETWEEN(1, UINT64_MAX), NULL, "", \
+	  TO_L | TO_X | TO_T | TO_K, "id of the gateway chain") \
 	O(decryption_manager_address, "decryption_manager_address", address, ANY, "", "", \
 	  TO_L | TO_X | TO_T | TO_K, "address of IDecryptionManager") \
 	O(httpz_address, "httpz_address", address, ANY, "", "", TO_L | TO_X | TO_T | TO_K, \
@@ -76,8 +77,8 @@
 	  "the same for several Cores of one node") \
 	O(kms_signer_address, "kms_signer_address", address, ANY, NULL, "kms_signer_address", \
 	  TO_X | TO_T | TO_K, "address of the key with which the Core signs its results") \
-	O(core_mode, "core.mode", words, WORDS("threshold|centralized"), "threshold", "core.mode", TO_X, \
-	  "kind of Core") \
+	O(core_mode, "core.mode", words, WORDS("threshold|centralized"), "threshold", \
+	  "core.mode", TO_X, "kind of Core") \
 	O(core_max_message, "core.max_message", size, BETWEEN(1 << 20, 1 << 30), "128MiB", \
 	  "core.max_message", TO_X, "largest message to and from the Core") \
 	O(s3_region, "s3_config.region", text, BETWEEN(0, 64), "", "s3.region", TO_X, \
@@ -96,20 +97,20 @@
 	  "sockets") \
 	O(key_file, "key_file", file, ANY, "", "", TO_C, \
 	  "the account's key, 64 hex digits, mode 0600; without it data_dir/signer/key") \
-	O(finality_public_decryption, "finality.public_decryption", words, WORDS(FINALITY_WORDS), "", \
-	  "", TO_C, "wanted finality; without it the profile's") \
-	O(finality_user_decryption, "finality.user_decryption", words, WORDS(FINALITY_WORDS), "", \
-	  "", TO_C, "as above") \
-	O(finality_preprocess_keygen, "finality.preprocess_keygen", words, WORDS(FINALITY_WORDS), "", \
-	  "", TO_C, "as above") \
-	O(finality_preprocess_ksk, "finality.preprocess_ksk", words, WORDS(FINALITY_WORDS), "", \
-	  "", TO_C, "as above") \
-	O(finality_keygen, "finality.keygen", words, WORDS(FINALITY_WORDS), "", \
-	  "", TO_C, "as above") \
-	O(finality_crsgen, "finality.crsgen", words, WORDS(FINALITY_WORDS), "", \
-	  "", TO_C, "as above") \
-	O(finality_ksk, "finality.ksk", words, WORDS(FINALITY_WORDS), "", \
-	  "", TO_C, "as above") \
+	O(finality_public_decryption, "finality.public_decryption", words, WORDS(FINALITY_WORDS), \
+	  "", "", TO_C, "wanted finality; without it the profile's") \
+	O(finality_user_decryption, "finality.user_decryption", words, WORDS(FINALITY_WORDS), \
+	  "", "", TO_C, "as above") \
+	O(finality_preprocess_keygen, "finality.preprocess_keygen", words, WORDS(FINALITY_WORDS), \
+	  "", "", TO_C, "as above") \
+	O(finality_preprocess_ksk, "finality.preprocess_ksk", words, WORDS(FINALITY_WORDS), \
+	  "", "", TO_C, "as above") \
+	O(finality_keygen, "finality.keygen", words, WORDS(FINALITY_WORDS), \
+	  "", "", TO_C, "as above") \
+	O(finality_crsgen, "finality.crsgen", words, WORDS(FINALITY_WORDS), \
+	  "", "", TO_C, "as above") \
+	O(finality_ksk, "finality.ksk", words, WORDS(FINALITY_WORDS), \
+	  "", "", TO_C, "as above") \
 	O(request_deadline, "request_deadline", duration_s, BETWEEN(60, 31536000), "24h", \
 	  "request_deadline_s", TO_X, "when an unanswered decryption expires") \
 	O(decryption_timeout_secs, "decryption_timeout_secs", number, BETWEEN(1, 86400), "300", \
@@ -130,18 +131,18 @@
 	  "most that may be spent in a day") \
 	O(window, "window", number, BETWEEN(1, 100000), "1024", "window", TO_X, \
 	  "requests in memory at once") \
-	O(body_budget, "body_budget", size, BETWEEN(1 << 20, 1ull << 40), "128MiB", "body_budget", TO_X, \
-	  "bytes of ciphertext in memory at once") \
+	O(body_budget, "body_budget", size, BETWEEN(1 << 20, 1ull << 40), "128MiB", \
+	  "body_budget", TO_X, "bytes of ciphertext in memory at once") \
 	O(user_signature, "user_signature", words, WORDS("off|required"), "off", "", TO_C, \
 	  "required: the user's own signature is verified again") \
 	O(monitor_listen, "monitor.listen", listen, ANY, "127.0.0.1:9464", "http.listen", TO_M, \
 	  "where the window for operators listens (HTTP)") \
-	O(poll_interval, "poll_interval", duration_ms, BETWEEN(20, 60000), "250ms", "poll_ms", TO_T, \
-	  "how often the chain is asked for its head") \
+	O(poll_interval, "poll_interval", duration_ms, BETWEEN(20, 60000), "250ms", \
+	  "poll_ms", TO_T, "how often the chain is asked for its head") \
 	O(log_format, "log.format", words, WORDS("logfmt|json"), "logfmt", "log.format", TO_ALL, \
 	  "form of log lines") \
-	O(log_level, "log.level", words, WORDS("debug|info|warn|error"), "info", "log.level", TO_ALL, \
-	  "least level that is logged") \
+	O(log_level, "log.level", words, WORDS("debug|info|warn|error"), "info", \
+	  "log.level", TO_ALL, "least level that is logged") \
 	O(user, "user", text, BETWEEN(0, 32), "", "", TO_C, \
 	  "when started as root: who runs all processes without a row in users") \
 	O(users_listener, "users.listener", text, BETWEEN(0, 32), "", "", TO_C, "who runs it") \
@@ -156,7 +157,7 @@
  */
 #define UNSUPPORTED(U) \
 	U("parent_chain", "", "settlement is judged by the chain's own time") \
-	U("core.tls", "", "connections to the Core are not encrypted: let it listen on a private network") \
+	U("core.tls", "", "the Core is spoken to without TLS: let it listen on a private network") \
 	U("access_control_address", "", "the contracts have checked access before they ask") \
 	U("user_signature", "off", "the contracts have checked the user's signature") \
 	U("sending", "on", "this version sends what it answers") \

@@ -46,7 +46,7 @@ static const struct child_ops ops = { .launch = launch, .signal = send_signal };
 
 static void setup(void)
 {
-	log_open("test", "logfmt", LOG_ERROR);
+	log_open("test", "logfmt", (enum log_level)(LOG_ERROR + 1));
 	memset(&fake, 0, sizeof(fake));
 	now_ms = 1000000;
 	child_init(&child, ROLE_LISTENER, &ops, &fake);

@@ -204,8 +204,8 @@ Test(config, files)
 		if (getenv("KMS_WRITE_EXPECTED"))
 			write_text(path, printed);
 		else
-			cr_expect_str_eq(printed, expected, "%s\nprinted:\n%s\nexpected:\n%s", e->d_name,
-					 printed, expected);
+			cr_expect_str_eq(printed, expected, "%s\nprinted:\n%s\nexpected:\n%s",
+					 e->d_name, printed, expected);
 		cr_expect(!strstr(printed, "1111111111"), "%s prints a key", e->d_name);
 		cr_expect(!strstr(printed, "hunter2"), "%s prints a URL", e->d_name);
 		free(printed);
@@ -250,7 +250,8 @@ Test(config, secrets_in_the_environment)
 		FILE *errors = open_memstream(&printed, &len);
 
 		setenv(wrong[i].name, wrong[i].value, 1);
-		cr_expect_eq(config_load("good.yaml", errors, &c), EXIT_config, "%s", wrong[i].name);
+		cr_expect_eq(config_load("good.yaml", errors, &c), EXIT_config, "%s",
+			     wrong[i].name);
 		fclose(errors);
 		cr_expect(strstr(printed, wrong[i].name));
 		cr_expect(!strstr(printed, KEY));
@@ -345,8 +346,17 @@ Test(yaml, marks)
 Test(yaml, refused)
 {
 	static const char *const wrong[] = {
-		"a: [", "a: *b", "a: !!int 1", "? [a]\n: b", "a: \"\\0\"", "\ta: 1", "a: 1\n---\nb: 2",
-		"[[[[[[[[[[[[[[]]]]]]]]]]]]]]", "a: |\n  two\n  lines\n", "\xff\xfe", "a: \xc3",
+		"a: [",
+		"a: *b",
+		"a: !!int 1",
+		"? [a]\n: b",
+		"a: \"\\0\"",
+		"\ta: 1",
+		"a: 1\n---\nb: 2",
+		"[[[[[[[[[[[[[[]]]]]]]]]]]]]]",
+		"a: |\n  two\n  lines\n",
+		"\xff\xfe",
+		"a: \xc3",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
@@ -354,8 +364,8 @@ Test(yaml, refused)
 		struct config_errors errors = { .say = count_trouble, .owner = &troubles };
 		struct config *c;
 
-		cr_expect_eq(config_read(BYTES(wrong[i], strlen(wrong[i])), &errors, &c), ERR_FORMAT,
-			     "%s", wrong[i]);
+		cr_expect_eq(config_read(BYTES(wrong[i], strlen(wrong[i])), &errors, &c),
+			     ERR_FORMAT, "%s", wrong[i]);
 		cr_expect_eq(troubles, 1, "%s", wrong[i]);
 		cr_expect_null(c);
 	}

@@ -271,7 +271,11 @@ static void again_three(void) { self.m.again = 3; }
 	R(again_three, replace) R(full_window, window) R(full_journal, journal_full)
 
 #define R(change, rule) { #change, change, RULE_##rule },
-static const struct { const char *name; void (*change)(void); enum policy_rule rule; } refusals[] = {
+static const struct {
+	const char *name;
+	void (*change)(void);
+	enum policy_rule rule;
+} refusals[] = {
 	REFUSALS(R)
 };
 #undef R

@@ -74,7 +74,10 @@ static void unload(void)
 }
 
 /* interfaces: topic 0 of each event, selector of each response. */
-static const struct { enum op_kind kind; const char *contract, *topic0, *selector; } operations[] = {
+static const struct {
+	enum op_kind kind;
+	const char *contract, *topic0, *selector;
+} operations[] = {
 	{ KIND_public_decryption, MANAGER,
 	  "3cfc2aee45d607390bd77abd605865643c9243a65cec1b1c4e788400cc817a70", "02fd1a64" },
 	{ KIND_user_decryption, MANAGER,
@@ -83,12 +86,12 @@ static const struct { enum op_kind kind; const char *contract, *topic0, *selecto
 	  "5d0751204c769952f5651a5db611fb514e096e0d78ddd65ef8855f098f2cf285", "faac73b4" },
 	{ KIND_preprocess_ksk, HTTPZ,
 	  "4ee992128a4fd751bf376b15b13bfec773a15560bad70b4ccbb31f02bb6b0928", "6e66c0f7" },
-	{ KIND_keygen, HTTPZ,
-	  "378359904c65c58afff0bbadfc274f58805e72d5055679a1699bacac694b92cc", "6aafa976" },
-	{ KIND_crsgen, HTTPZ,
-	  "51717568b8a201488573cff33cce45214a45fe40b86e535fbb0719a030779ddc", "40c24f15" },
-	{ KIND_ksk, HTTPZ,
-	  "495c541a261a470243c115af4ff31a0e9bd1e4ad91e8db0415c6af48843b5968", "80f8fc00" },
+	{ KIND_keygen, HTTPZ, "378359904c65c58afff0bbadfc274f58805e72d5055679a1699bacac694b92cc",
+	  "6aafa976" },
+	{ KIND_crsgen, HTTPZ, "51717568b8a201488573cff33cce45214a45fe40b86e535fbb0719a030779ddc",
+	  "40c24f15" },
+	{ KIND_ksk, HTTPZ, "495c541a261a470243c115af4ff31a0e9bd1e4ad91e8db0415c6af48843b5968",
+	  "80f8fc00" },
 	{ KIND_activate_key, HTTPZ,
 	  "bddc1662cdaa871ae40d9edc0e435e0988c6095bfc7c452aedb16c89606b6b75", NULL },
 	{ KIND_activate_key, HTTPZ,
@@ -161,7 +164,11 @@ Test(profile, httpz_decryptions)
 
 Test(profile, httpz_reverts)
 {
-	static const struct { const char *data; enum revert_meaning meaning; const char *name; } rows[] = {
+	static const struct {
+		const char *data;
+		enum revert_meaning meaning;
+		const char *name;
+	} rows[] = {
 		{ "a1714c77", REVERT_already_answered, "KmsSignerAlreadyResponded" },
 		{ "4a576524", REVERT_already_answered, "KmsSignerAlreadySigned" },
 		{ "609e5a30", REVERT_already_answered, "PreprocessKeygenKmsNodeAlreadyResponded" },
@@ -181,9 +188,11 @@ Test(profile, httpz_reverts)
 		size_t len;
 		const char *name;
 
-		cr_assert_eq(hex_decode(rows[i].data, strlen(rows[i].data), data, sizeof(data), &len), OK);
-		cr_expect_eq(profile_revert(&profile, BYTES(data, len), &name), rows[i].meaning, "%s",
-			     rows[i].data);
+		cr_assert_eq(
+			hex_decode(rows[i].data, strlen(rows[i].data), data, sizeof(data), &len),
+			OK);
+		cr_expect_eq(profile_revert(&profile, BYTES(data, len), &name), rows[i].meaning,
+			     "%s", rows[i].data);
 		cr_expect_eq(name == NULL, rows[i].name == NULL);
 		if (name && rows[i].name)
 			cr_expect_str_eq(name, rows[i].name);

@@ -1,0 +1,86 @@
+/* ask - calls in flight for one purpose, and the parameters they share. */
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/log.h"
+#include "listener/listener.h"
+
+enum err ask_result(const struct jsonrpc_reply *r)
+{
+	return r->outcome == RPC_OK ? OK : ERR_UNKNOWN;
+}
+
+static enum err outcome_error(const struct jsonrpc_reply *r)
+{
+	switch (r->outcome) {
+	case RPC_OK:
+	case RPC_ERROR:
+		return OK;
+	case RPC_NOT_SENT:
+		return ERR_CLOSED;
+	case RPC_THROTTLED:
+		return ERR_FULL;
+	case RPC_AMBIGUOUS:
+		break;
+	}
+	return ERR_TIMEOUT;
+}
+
+static void on_reply(void *owner, const struct jsonrpc_reply *r)
+{
+	struct ask *a = owner;
+	unsigned i = a->got++;
+	enum err e = outcome_error(r);
+
+	if (!e)
+		e = a->take(a->chain, i, r);
+	if (e && !a->e) {
+		a->e = e;
+		a->refused = r->outcome == RPC_ERROR;
+		snprintf(a->why, sizeof(a->why), "%s", r->message[0] ? r->message : err_text(e));
+	}
+	if (a->got < a->count)
+		return;
+	snprintf(a->endpoint, sizeof(a->endpoint), "%s", r->endpoint);
+	a->batch = NULL;
+	a->finish(a->chain, a);
+}
+
+void ask_send(struct ask *a, struct chain *c, int endpoint, const struct jsonrpc_call *calls,
+	      unsigned count, double timeout_s)
+{
+	struct jsonrpc_call own[JSONRPC_BATCH_MAX];
+
+	check(!a->batch && count <= JSONRPC_BATCH_MAX);
+	memcpy(own, calls, count * sizeof(own[0]));
+	for (unsigned i = 0; i < count; i++) {
+		own[i].on_reply = on_reply;
+		own[i].owner = a;
+	}
+	a->chain = c;
+	a->count = count;
+	a->got = 0;
+	a->e = OK;
+	a->refused = false;
+	check(jsonrpc_send(c->rpc, endpoint, own, count, timeout_s, &a->batch) == OK);
+}
+
+void ask_cancel(struct ask *a)
+{
+	jsonrpc_cancel(&a->batch);
+}
+
+const char *param_block(char out[PARAM_MAX], uint64_t number)
+{
+	snprintf(out, PARAM_MAX, "[\"0x%" PRIx64 "\",false]", number);
+	return out;
+}
+
+const char *param_hash(char out[PARAM_MAX], const struct b32 *hash)
+{
+	char hex[2 * 32 + 3];
+
+	snprintf(out, PARAM_MAX, "[\"%s\",false]", hex_encode0x(BYTES_OF(hash->b), hex));
+	return out;
+}

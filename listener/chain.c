@@ -1,0 +1,293 @@
+/*
+ * chain - the life of one chain: what comes next, what happens after a trouble, and how
+ * everything is forgotten.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/proc.h"
+#include "listener/listener.h"
+#include "listener/ws.h"
+
+#define PAUSE_FIRST_S  0.25
+#define PAUSE_MAX_S    4.0
+#define BACKFILL_FROM  32	/* blocks below finalized for which a range is worth it */
+#define BY_BLOCK_AFTER 3	/* failures of a range of one block */
+#define REFUSED_SAID_MS 60000
+
+static void on_pause_over(void *owner)
+{
+	chain_step(owner);
+}
+
+void chain_pause(struct chain *c, double s)
+{
+	timer_start(c->pause, s, 0);
+}
+
+static void drop_reading(struct chain *c)
+{
+	ask_cancel(&c->step);
+	logs_clear(&c->logs);
+	c->has_blocks = c->range_read = c->receipts = false;
+	c->window_count = c->window_at = 0;
+	c->failures = 0;
+	timer_stop(c->pause);
+}
+
+void chain_read_from(struct chain *c, uint64_t block)
+{
+	drop_reading(c);
+	c->next = block;
+}
+
+void chain_reset(struct chain *c)
+{
+	drop_reading(c);
+	ask_cancel(&c->poll);
+	ask_cancel(&c->counted);
+	ask_cancel(&c->recheck);
+	timer_stop(c->tick);
+	ring_clear(&c->ring);
+	free(c->open);
+	c->open = NULL;
+	c->open_count = c->open_cap = c->open_at = 0;
+	c->recheck_count = c->recheck_asked = 0;
+	c->resuming = false;
+	c->phase = PHASE_AWAY;
+	c->fork = c->walking = c->frozen = c->caught_up = false;
+	c->head_known = c->poll_again = c->behind_said = false;
+	c->safe = c->finalized = c->confirmed = 0;
+	c->tags_at_ms = c->polled_ms = c->behind_since_ms = 0;
+	c->highest_standing = 0;
+	c->lowest_left = UINT64_MAX;
+	c->range = RANGE_FIRST;
+	c->range_good = 0;
+	c->told = (struct msg_head){ 0 };
+}
+
+/* Trouble. */
+
+static void say_behind(struct chain *c, const struct ask *a)
+{
+	if (!c->behind_said)
+		log_say(EV_L007_node_behind, "chain=%s rpc=%s next=%" PRIu64, c->name, a->endpoint, c->next);
+	c->behind_said = true;
+}
+
+static void say_refused(struct chain *c, const char *endpoint, const char *why)
+{
+	uint64_t now = loop_now_ms(c->owner->loop);
+
+	count(CNT_LISTENER_rpc_refused, 1);
+	if (c->refused_said_ms && now - c->refused_said_ms < REFUSED_SAID_MS)
+		return;
+	c->refused_said_ms = now;
+	log_say(EV_L006_reply_refused, "chain=%s rpc=%s reason=\"%s\"", c->name, endpoint, why);
+}
+
+void chain_trouble(struct chain *c, const struct ask *a)
+{
+	double s = PAUSE_FIRST_S * (1u << (c->failures < 5 ? c->failures : 5));
+
+	c->failures++;
+	if (a->e == ERR_MISSING) {
+		if (c->failures > 2)
+			say_behind(c, a);
+		jsonrpc_move_on(c->rpc, a->endpoint);
+	} else if (a->refused) {
+		if (c->failures > 1)
+			jsonrpc_move_on(c->rpc, a->endpoint);
+	} else if (err_class(a->e) == ERR_CLASS_refuse) {
+		say_refused(c, a->endpoint, a->why);
+		jsonrpc_move_on(c->rpc, a->endpoint);
+	}
+	chain_pause(c, (s < PAUSE_MAX_S ? s : PAUSE_MAX_S) * (0.75 + drand48() / 4));
+}
+
+/* What comes next. */
+
+static void now_caught_up(struct chain *c)
+{
+	if (c->caught_up)
+		return;
+	c->caught_up = true;
+	log_say(EV_L012_caught_up, "chain=%s block=%" PRIu64, c->name, c->head.number);
+	listener_show(c->owner);
+}
+
+static bool by_range(const struct chain *c)
+{
+	if (c->range == 1 && c->failures >= BY_BLOCK_AFTER)
+		return false;
+	return c->range_read || c->finalized >= c->next + BACKFILL_FROM;
+}
+
+static void read_step(struct chain *c)
+{
+	if (c->fork)
+		reorg_step(c);
+	else if (c->next > c->head.number || c->filter.rows == 0)
+		now_caught_up(c);
+	else if (by_range(c))
+		backfill_step(c);
+	else
+		follow_step(c);
+}
+
+void chain_step(struct chain *c)
+{
+	if (c->phase == PHASE_AWAY || !c->head_known || c->step.batch || timer_is_running(c->pause))
+		return;
+	if (c->frozen && c->walking && c->counted.batch)
+		return;		/* the endpoints are asked what they think of it */
+	/* Logs of a range wait for the times of their blocks. */
+	if (!c->range_read && !logs_flush(c))
+		return;
+	if (c->phase == PHASE_COMPARE)
+		compare_step(c);
+	else if (c->phase == PHASE_SEEK)
+		seek_step(c);
+	else
+		read_step(c);
+}
+
+/* Ready or not, and why. */
+
+static const char *why_not_ready(const struct chain *c)
+{
+	if (!jsonrpc_is_up(c->rpc))
+		return "no chain node answers";
+	for (unsigned i = 0; i < c->filter.addresses; i++)
+		if (c->no_code[i])
+			return "there is no contract at a configured address";
+	if (c->phase == PHASE_AWAY)
+		return "waiting for the executor";
+	if (c->frozen)
+		return "a finalized block left the chain";
+	return c->caught_up ? NULL : "reading up to the head";
+}
+
+void listener_show(struct listener *self)
+{
+	for (unsigned i = 0; i < self->chains; i++) {
+		const char *why = why_not_ready(&self->chain[i]);
+
+		if (!why)
+			continue;
+		proc_note("%s: %s", self->chain[i].name, why);
+		proc_ready(false);
+		return;
+	}
+	proc_note("%s", "");
+	proc_ready(true);
+}
+
+/* What jsonrpc tells. */
+
+static void on_down(void *owner, const char *why)
+{
+	struct chain *c = owner;
+
+	log_say(EV_L003_node_down, "chain=%s reason=\"%s\"", c->name, why);
+	listener_show(c->owner);
+}
+
+static void on_up(void *owner, const char *endpoint)
+{
+	struct chain *c = owner;
+
+	log_say(EV_L004_node_up, "chain=%s rpc=%s", c->name, endpoint);
+	c->code_at_ms = 0;
+	listener_show(c->owner);
+	head_poll(c);
+}
+
+static void on_wrong_chain(void *owner, const char *endpoint, uint64_t chain_id)
+{
+	struct chain *c = owner;
+
+	log_say(EV_L005_wrong_chain, "chain=%s rpc=%s wanted=%" PRIu64 " chain_id=%" PRIu64, c->name,
+		endpoint, c->id, chain_id);
+}
+
+static void on_failover(void *owner, const char *endpoint)
+{
+	(void)owner, (void)endpoint;
+	count(CNT_LISTENER_failovers, 1);
+}
+
+static void on_call(void *owner, unsigned calls, bool failed)
+{
+	(void)owner;
+	count(CNT_LISTENER_rpc_calls, calls);
+	if (failed)
+		count(CNT_LISTENER_rpc_errors, calls);
+}
+
+static void on_refused(void *owner, const char *endpoint, const char *why)
+{
+	say_refused(owner, endpoint, why);
+}
+
+/* From the settings. */
+
+static void open_rpc(struct chain *c, unsigned i)
+{
+	static const struct jsonrpc_events events = {
+		.on_down = on_down, .on_up = on_up, .on_wrong_chain = on_wrong_chain,
+		.on_failover = on_failover, .on_call = on_call, .on_refused = on_refused,
+	};
+	const struct settings *s = proc_settings();
+	struct jsonrpc_endpoint endpoint[JSONRPC_ENDPOINTS_MAX];
+	uint64_t n = get_setting_u64(s, "chain.%u.http", i);
+
+	check(n > 0 && n <= ARRAY_LEN(endpoint));
+	for (unsigned k = 0; k < n; k++)
+		endpoint[k] = (struct jsonrpc_endpoint){
+			.name = get_setting(s, "chain.%u.http.%u.name", i, k),
+			.url = get_setting(s, "chain.%u.http.%u.url", i, k),
+		};
+	c->rpc = jsonrpc_new(c->owner->loop, c->owner->http, c->id, endpoint, (unsigned)n, &events, c);
+}
+
+static void open_ws(struct chain *c, unsigned i)
+{
+	static struct ws_url url[CHAINS_MAX][WS_URLS_MAX];
+	const struct settings *s = proc_settings();
+	unsigned n = 0;
+
+	if (!find_setting(s, "chain.%u.ws", i) || !c->owner->lws)
+		return;
+	for (; n < get_setting_u64(s, "chain.%u.ws", i) && n < WS_URLS_MAX; n++)
+		url[i][n] = (struct ws_url){
+			.name = get_setting(s, "chain.%u.ws.%u.name", i, n),
+			.url = get_setting(s, "chain.%u.ws.%u.url", i, n),
+		};
+	if (n)
+		c->ws = ws_new(c->owner->lws, c->owner->loop, c->name, url[i], n, head_woken, c);
+}
+
+void chain_open(struct listener *self, unsigned i)
+{
+	struct chain *c = &self->chain[i];
+	const struct settings *s = proc_settings();
+
+	c->owner = self;
+	snprintf(c->name, sizeof(c->name), "%s", get_setting(s, "chain.%u.name", i));
+	c->id = get_setting_u64(s, "chain.%u.id", i);
+	c->poll_s = (double)get_setting_u64(s, "chain.%u.poll_ms", i) / 1000;
+	c->has_start_age = find_setting(s, "chain.%u.start_age_s", i);
+	if (c->has_start_age)
+		c->start_age_s = get_setting_u64(s, "chain.%u.start_age_s", i);
+	else
+		c->start_block = get_setting_u64(s, "chain.%u.start_block", i);
+	filter_init(&c->filter, &self->profile, c->id);
+	c->tick = timer_new(self->loop, on_head_tick, c);
+	c->pause = timer_new(self->loop, on_pause_over, c);
+	chain_reset(c);
+	open_rpc(c, i);
+	open_ws(c, i);
+}

@@ -1,0 +1,195 @@
+/*
+ * follow - above the finalized block: headers by number, each linked to the one before it, and
+ * logs by block hash where a header's bloom admits ours.
+ *
+ * Beside the logs of a block the block itself is asked for by its hash, in the same batch: a
+ * node that is behind then shows by what it does not know.
+ */
+#include <stdio.h>
+
+#include "common/proc.h"
+#include "listener/listener.h"
+
+#define HITS_MAX   16		/* blocks whose logs are asked for in one batch */
+#define LOGS_S     15.0
+#define HEADERS_S  10.0
+#define RECEIPTS_AFTER 3	/* failures of eth_getLogs for one block */
+
+static void window_drop(struct chain *c)
+{
+	c->window_count = c->window_at = 0;
+}
+
+/* The next block of the chain; what does not fit ends the window. */
+static void window_put(struct chain *c, const struct header *h)
+{
+	bool hit = c->no_bloom || !h->has_bloom || filter_admits(&c->filter, h->bloom);
+
+	if (ring_fit(&c->ring, h->number, &h->hash, &h->parent) == RING_FORK) {
+		c->fork = true;
+		return;
+	}
+	ring_add(&c->ring, h->number, &h->hash, loop_now_ms(c->owner->loop));
+	c->window[c->window_count++] = (struct block){
+		.number = h->number, .time = h->time, .hash = h->hash, .hit = hit,
+	};
+	count(CNT_LISTENER_blocks, 1);
+	count(CNT_LISTENER_blooms_skipped, !hit);
+}
+
+static enum err take_header(struct chain *c, unsigned i, const struct jsonrpc_reply *r)
+{
+	struct header h;
+	enum err e = ask_result(r);
+
+	if (c->step.e || c->fork)
+		return OK;	/* the window has ended before this one */
+	if (!e)
+		e = decode_header(r->result, &h);
+	if (!e && h.number != c->next + i)
+		e = ERR_MISMATCH;
+	if (!e)
+		window_put(c, &h);
+	return e;
+}
+
+static void on_headers(struct chain *c, struct ask *a)
+{
+	if (a->e && c->window_count == 0)
+		chain_trouble(c, a);
+	else
+		chain_step(c);
+}
+
+static void ask_headers(struct chain *c)
+{
+	static char param[WINDOW_MAX][PARAM_MAX];
+	struct jsonrpc_call calls[WINDOW_MAX];
+	uint64_t n = c->head.number - c->next + 1;
+
+	if (n > WINDOW_MAX)
+		n = WINDOW_MAX;
+	for (unsigned i = 0; i < n; i++)
+		calls[i] = (struct jsonrpc_call){
+			.method = "eth_getBlockByNumber",
+			.params = param_block(param[i], c->next + i),
+		};
+	c->step.take = take_header;
+	c->step.finish = on_headers;
+	ask_send(&c->step, c, -1, calls, (unsigned)n, HEADERS_S);
+}
+
+/* All logs of a block stand in its receipts as well: the way round a broken eth_getLogs. */
+static enum err take_receipts(struct chain *c, const cJSON *array, const struct block *b)
+{
+	if (!cJSON_IsArray(array))
+		return ERR_FORMAT;
+	for (const cJSON *v = array->child; v; v = v->next) {
+		enum err e = logs_take(c, json_get(v, "logs"), b);
+
+		if (e)
+			return e;
+	}
+	return OK;
+}
+
+static enum err take_logs(struct chain *c, unsigned i, const struct jsonrpc_reply *r)
+{
+	const struct block *b = &c->window[c->asked[i / 2]];
+	struct header h;
+	enum err e = ask_result(r);
+
+	if (e)
+		return e;
+	if (i % 2 == 0)
+		return c->receipts ? take_receipts(c, r->result, b) : logs_take(c, r->result, b);
+	e = decode_header(r->result, &h);
+	if (!e && (h.number != b->number || !b32_eq(&h.hash, &b->hash)))
+		e = ERR_MISMATCH;
+	return e;
+}
+
+static void on_logs(struct chain *c, struct ask *a)
+{
+	if (a->e) {
+		logs_clear(&c->logs);
+		window_drop(c);		/* the headers are asked for again: a reorg shows there */
+		c->receipts = a->refused && c->failures + 1 >= RECEIPTS_AFTER;
+		chain_trouble(c, a);
+		return;
+	}
+	c->failures = 0;
+	c->receipts = false;
+	logs_sort(&c->logs);
+	c->window_at = c->asked[c->asked_count - 1] + 1;
+	chain_step(c);
+}
+
+static void ask_logs(struct chain *c)
+{
+	static char param[HITS_MAX][FILTER_TEXT_MAX + 128], block[HITS_MAX][PARAM_MAX];
+	struct jsonrpc_call calls[2 * HITS_MAX];
+	char hash[2 * 32 + 3];
+
+	for (unsigned i = 0; i < c->asked_count; i++) {
+		const struct block *b = &c->window[c->asked[i]];
+
+		hex_encode0x(BYTES_OF(b->hash.b), hash);
+		if (c->receipts)
+			snprintf(param[i], sizeof(param[i]), "[\"%s\"]", hash);
+		else
+			snprintf(param[i], sizeof(param[i]), "[{\"blockHash\":\"%s\",%s}]", hash,
+				 c->filter.text);
+		calls[2 * i] = (struct jsonrpc_call){
+			.method = c->receipts ? "eth_getBlockReceipts" : "eth_getLogs",
+			.params = param[i],
+		};
+		calls[2 * i + 1] = (struct jsonrpc_call){
+			.method = "eth_getBlockByHash", .params = param_hash(block[i], &b->hash),
+		};
+	}
+	c->step.take = take_logs;
+	c->step.finish = on_logs;
+	ask_send(&c->step, c, -1, calls, 2 * c->asked_count, LOGS_S);
+}
+
+static void find_hits(struct chain *c)
+{
+	c->asked_count = 0;
+	for (unsigned i = c->window_at; i < c->window_count && c->asked_count < HITS_MAX; i++)
+		if (c->window[i].hit)
+			c->asked[c->asked_count++] = i;
+}
+
+/* Every block of the window is complete. */
+static void window_done(struct chain *c)
+{
+	const struct block *last = &c->window[c->window_count - 1];
+
+	c->next = last->number + 1;
+	c->has_blocks = true;
+	c->blocks_to = last->number;
+	c->blocks_hash = last->hash;
+	c->failures = 0;
+	window_drop(c);
+	chain_step(c);
+}
+
+void follow_step(struct chain *c)
+{
+	if (c->window_count == 0 && c->head.number == c->next)
+		window_put(c, &c->head);	/* the poll has brought it already */
+	if (c->fork) {
+		chain_step(c);
+		return;
+	}
+	if (c->window_count == 0) {
+		ask_headers(c);
+		return;
+	}
+	find_hits(c);
+	if (c->asked_count)
+		ask_logs(c);
+	else
+		window_done(c);
+}

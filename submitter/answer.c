@@ -1,0 +1,316 @@
+/* answer - from a complete call to a signature: the node's estimate is the pre-flight. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/proc.h"
+#include "submitter/rpc_error.h"
+#include "submitter/submitter.h"
+
+#define ESTIMATE_TIMEOUT_S 10.0
+#define TRIES_MAX          6	/* of reverts that may be the node's delay */
+#define BACKOFF_MIN_MS     250
+#define BACKOFF_MAX_MS     15000
+#define PARAMS_MAX         (2 * IPC_CALLDATA_MAX + 300)
+
+struct answer *find_answer(struct lane *l, uint64_t op)
+{
+	struct answer *a = l->answers;
+
+	while (a && a->op != op)
+		a = a->next;
+	return a;
+}
+
+static void gauge_waiting(struct lane *l)
+{
+	uint64_t n = 0;
+
+	for (struct answer *a = l->answers; a; a = a->next)
+		n += a->step != ANSWER_SIGNED;
+	gauge(CNT_SUBMITTER_waiting, n);
+}
+
+void answer_drop(struct answer *a)
+{
+	struct lane *l = a->lane;
+
+	for (struct answer **p = &l->answers; *p; p = &(*p)->next) {
+		if (*p != a)
+			continue;
+		*p = a->next;
+		if (!*p)
+			l->answers_last = p;
+		break;
+	}
+	free((void *)(uintptr_t)a->calldata.p);
+	free(a);
+	gauge_waiting(l);
+}
+
+/* A new executor gives everything again. */
+void answers_clear(struct lane *l)
+{
+	while (l->answers)
+		answer_drop(l->answers);
+}
+
+void answers_unsign(struct lane *l)
+{
+	for (struct answer *a = l->answers; a; a = a->next)
+		if (a->step == ANSWER_SIGNING)
+			a->step = ANSWER_SIGN;
+}
+
+void answer_failed(struct answer *a, enum fail_class cls, const char *reason)
+{
+	struct msg_failed m = { .op = a->op, .class = cls, .reason = BYTES(reason, strlen(reason)) };
+	struct submitter *s = a->lane->s;
+
+	answer_drop(a);
+	if (send_failed(s->executor, &m) != OK)
+		return;		/* the next executor submits it again, with the same end */
+}
+
+static void later(struct answer *a)
+{
+	uint64_t wait = (uint64_t)BACKOFF_MIN_MS << (a->tries < 6 ? a->tries : 6);
+
+	a->step = ANSWER_TRY;
+	a->tries++;
+	a->wait_until_ms = clock_mono_ms() + (wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
+}
+
+/* Pre-flight. */
+
+static void on_revert(struct answer *a, const struct jsonrpc_reply *r)
+{
+	struct lane *l = a->lane;
+	const char *name = NULL;
+	enum revert_meaning meaning = profile_revert(&l->s->profile, r->data, &name);
+	char why[200], hex[11];
+
+	count(CNT_SUBMITTER_preflight_reverts, 1);
+	if (name)
+		snprintf(why, sizeof(why), "the contract says %s", name);
+	else if (r->data.len >= 4)
+		snprintf(why, sizeof(why), "the contract reverts with %s, which the profile does not know",
+			 hex_encode0x(BYTES(r->data.p, 4), hex));
+	else
+		snprintf(why, sizeof(why), "the node says: %.150s", r->message);
+	for (char *c = why; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == '"' || *c == 0x7f)
+			*c = '?';
+	switch (meaning) {
+	case REVERT_already_answered:
+		answer_failed(a, FAIL_already, why);
+		return;
+	case REVERT_final:
+		answer_failed(a, FAIL_rejected, why);
+		return;
+	case REVERT_not_ours:
+		lane_pause(l, why, "when the chain lists this node");
+		a->step = ANSWER_TRY;
+		return;
+	case REVERT_paused:
+		lane_pause(l, why, "when the contract is not paused any more");
+		a->step = ANSWER_TRY;
+		return;
+	case REVERT_not_requested:
+	case REVERT_unknown:
+	case REVERT_COUNT:
+		break;
+	}
+	if (a->tries < TRIES_MAX)
+		later(a);
+	else
+		answer_failed(a, meaning == REVERT_not_requested ? FAIL_rejected : FAIL_unknown, why);
+}
+
+/* An estimate on its way; the answer may be gone when it returns. */
+struct trial {
+	struct lane *lane;
+	uint64_t op;
+};
+
+static void on_estimated(struct answer *a, uint64_t gas)
+{
+	struct submitter *s = a->lane->s;
+
+	gas += gas / 4;
+	if (gas > s->max_gas) {
+		answer_failed(a, FAIL_policy, "it needs more gas than sign.max_gas permits");
+		return;
+	}
+	if (a->canary)
+		lane_resume(a->lane);
+	a->canary = false;
+	a->gas = gas;
+	a->step = ANSWER_SIGN;
+	lane_work(a->lane);
+}
+
+static void on_estimate(void *owner, const struct jsonrpc_reply *r)
+{
+	struct trial *t = owner;
+	struct lane *l = t->lane;
+	struct answer *a = find_answer(l, t->op);
+	uint64_t gas;
+
+	free(t);
+	if (!a || a->step != ANSWER_TRYING)
+		return;
+	if (r->outcome == RPC_OK && json_u64(r->result, &gas) == OK) {
+		on_estimated(a, gas);
+	} else if (r->outcome == RPC_ERROR && send_class_of(r->message) == SEND_funds) {
+		lane_pause(l, "our account cannot pay for a transaction", "when the account is funded");
+		a->step = ANSWER_TRY;
+	} else if (r->outcome == RPC_ERROR) {
+		on_revert(a, r);
+	} else {
+		later(a);
+	}
+}
+
+static void write_estimate(const struct answer *a, char *out, size_t cap)
+{
+	char from[ADDR_TEXT], to[ADDR_TEXT];
+	int n = snprintf(out, cap, "[{\"from\":\"%s\",\"to\":\"%s\",\"data\":\"",
+			 addr_text(&a->lane->s->account, from), addr_text(&a->contract, to));
+
+	check(n > 0 && (size_t)n + 2 * a->calldata.len + 8 < cap);
+	hex_encode0x(a->calldata, out + n);
+	memcpy(out + n + 2 + 2 * a->calldata.len, "\"}]", 4);
+}
+
+static void send_trials(struct lane *l, struct answer **batch, unsigned n)
+{
+	static char params[JSONRPC_BATCH_MAX][8192];
+	static char large[PARAMS_MAX];
+	struct jsonrpc_call call[JSONRPC_BATCH_MAX];
+
+	for (unsigned i = 0; i < n; i++) {
+		struct trial *t = malloc(sizeof(*t));
+		bool fits = 2 * batch[i]->calldata.len + 300 < sizeof(params[i]);
+		check(t != NULL && (fits || n == 1));
+		*t = (struct trial){ .lane = l, .op = batch[i]->op };
+		write_estimate(batch[i], fits ? params[i] : large, fits ? sizeof(params[i]) : sizeof(large));
+		call[i] = (struct jsonrpc_call){ .method = "eth_estimateGas", .params = fits ? params[i] : large,
+						 .on_reply = on_estimate, .owner = t };
+		batch[i]->step = ANSWER_TRYING;
+	}
+	count(CNT_SUBMITTER_estimates, n);
+	if (jsonrpc_send(l->rpc, -1, call, n, ESTIMATE_TIMEOUT_S, NULL) == OK)
+		return;
+	struct jsonrpc_reply none = { .outcome = RPC_NOT_SENT, .message = "no memory" };
+	for (unsigned i = 0; i < n; i++)
+		on_estimate(call[i].owner, &none);
+}
+
+/* While the lane is paused one answer at a time tries whether the pause is over. */
+static bool may_try(struct lane *l, struct answer *a, uint64_t now)
+{
+	if (a->step != ANSWER_TRY || a->wait_until_ms > now)
+		return false;
+	if (!l->paused_why[0])
+		return true;
+	if (now < l->canary_ms)
+		return false;
+	l->canary_ms = now + 5000;
+	a->canary = true;
+	return true;
+}
+
+static void try_answers(struct lane *l)
+{
+	struct answer *batch[JSONRPC_BATCH_MAX];
+	uint64_t now = clock_mono_ms();
+	unsigned n = 0;
+
+	for (struct answer *a = l->answers; a && n < JSONRPC_BATCH_MAX; a = a->next) {
+		if (!may_try(l, a, now))
+			continue;
+		if (a->calldata.len > 3500) {	/* large ones travel alone */
+			send_trials(l, &a, 1);
+			lane_work(l);
+			break;
+		}
+		batch[n++] = a;
+	}
+	if (n)
+		send_trials(l, batch, n);
+}
+
+/* Signing. */
+
+static bool ask_signature(struct lane *l, struct answer *a)
+{
+	struct msg_sign_tx m = {
+		.op = a->op, .chain = l->chain, .kind = a->kind, .id = a->id, .to = a->contract,
+		.calldata = a->calldata, .gas = a->gas, .max_fee = lane_fee(l), .tip = 0,
+		.again = a->again, .handles_hash = a->handles_hash,
+		.public_key_hash = a->public_key_hash,
+	};
+
+	if (send_sign_tx(l->s->signer, &m) != OK)
+		return false;
+	a->step = ANSWER_SIGNING;
+	return true;
+}
+
+static void sign_answers(struct lane *l)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (!lane_may_sign(l) || l->paused_why[0])
+		return;
+	for (struct answer *a = l->answers; a; a = a->next)
+		if (a->step == ANSWER_SIGN && a->wait_until_ms <= now && !ask_signature(l, a))
+			return;		/* no credit: the next answer of the signer brings it back */
+}
+
+void answer_refused(struct lane *l, const struct msg_sign_refused *m)
+{
+	struct answer *a = find_answer(l, m->op);
+	char rule[36], detail[204], why[200];
+
+	if (!a || a->step != ANSWER_SIGNING)
+		return;
+	wire_text(m->rule, rule, sizeof(rule));
+	wire_text(m->detail, detail, sizeof(detail));
+	snprintf(why, sizeof(why), "the signer refuses (%s): %.140s", rule, detail);
+	if (strncmp(rule, "budget", 6) == 0) {
+		lane_pause(l, why, "when the hour or day is over");
+		a->step = ANSWER_TRY;
+		return;
+	}
+	if (strcmp(rule, "no_nonce") == 0) {
+		l->adopted = false;
+		a->step = ANSWER_SIGN;
+		return;
+	}
+	if (strcmp(rule, "equivocation") == 0 && a->again == 0 && l->txs == NULL) {
+		/* Nothing is under way: whatever was signed for it before is used or lost. */
+		l->adopted = false;
+		a->again = 2;
+		a->step = ANSWER_SIGN;
+		a->wait_until_ms = clock_mono_ms() + 1000;
+		return;
+	}
+	if (strcmp(rule, "equivocation") == 0 && a->again == 0) {
+		later(a);
+		return;
+	}
+	log_say(EV_T009_signer_refused, "op=%llu rule=%s detail=\"%s\"", (unsigned long long)a->op, rule, detail);
+	answer_failed(a, FAIL_policy, why);
+}
+
+void answers_work(struct lane *l)
+{
+	if (l->paused_by_operator || !l->s->executor)
+		return;
+	try_answers(l);
+	sign_answers(l);
+	gauge_waiting(l);
+}

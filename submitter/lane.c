@@ -1,0 +1,316 @@
+/* lane - our account on one chain: what the node says of it, what the journal says, pauses. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/proc.h"
+#include "submitter/submitter.h"
+
+#define ACCOUNT_BUSY_MS   1000	/* how old the account may be while there is work */
+#define ACCOUNT_IDLE_MS   10000
+#define CALL_TIMEOUT_S    10.0
+#define QUIET_MS          10000	/* a foreign user of the account must have been silent so long */
+#define CANARY_MS         5000
+#define GAS_TYPICAL       300000
+
+static void on_rpc_call(void *owner, unsigned calls, bool failed)
+{
+	(void)owner;
+	count(CNT_SUBMITTER_rpc_calls, calls);
+	if (failed)
+		count(CNT_SUBMITTER_rpc_errors, calls);
+}
+
+static void on_rpc_down(void *owner, const char *why)
+{
+	struct lane *l = owner;
+
+	log_say(EV_T005_node_down, "chain=%s why=\"%s\"", l->name, why);
+}
+
+static void on_rpc_up(void *owner, const char *endpoint)
+{
+	struct lane *l = owner;
+
+	log_say(EV_T006_node_up, "chain=%s rpc=%s", l->name, endpoint);
+	lane_work(l);
+}
+
+static void on_wrong_chain(void *owner, const char *endpoint, uint64_t chain_id)
+{
+	struct lane *l = owner;
+
+	log_say(EV_L005_wrong_chain, "chain=%s rpc=%s want=%llu has=%llu", l->name, endpoint,
+		(unsigned long long)l->chain, (unsigned long long)chain_id);
+}
+
+static const struct jsonrpc_events rpc_events = {
+	.on_call = on_rpc_call, .on_down = on_rpc_down, .on_up = on_rpc_up,
+	.on_wrong_chain = on_wrong_chain,
+};
+
+/* Pauses. */
+
+static struct bytes text(const char *s)
+{
+	return BYTES(s, strlen(s));
+}
+
+static void say_pause(struct lane *l)
+{
+	struct msg_paused m = { .chain = l->chain, .why = text(l->paused_why),
+				.clears = text(l->paused_clears) };
+
+	if (send_paused(l->s->executor, &m) != OK)
+		return;		/* a new executor is told when it comes */
+}
+
+static void say_funds(struct lane *l)
+{
+	struct msg_funds m = {
+		.chain = l->chain, .account = l->s->account, .balance = l->balance,
+		.chain_nonce = l->chain_nonce, .next_nonce = l->next_nonce,
+		.hour_left = l->hour_left, .day_left = l->day_left,
+	};
+	uint64_t wei_high;
+	struct u256 gwei;
+
+	u256_divmod_u64(&l->balance, 1000000000, &gwei);
+	if (u256_to_u64(&gwei, &wei_high))
+		wei_high = UINT64_MAX;
+	gauge(CNT_SUBMITTER_balance_gwei, wei_high);
+	if (send_funds(l->s->executor, &m) != OK)
+		return;
+}
+
+void lane_say_state(struct lane *l)
+{
+	if (l->paused_why[0])
+		say_pause(l);
+	if (l->has_account)
+		say_funds(l);
+}
+
+void lane_pause(struct lane *l, const char *why, const char *clears)
+{
+	l->canary_ms = clock_mono_ms() + CANARY_MS;
+	if (l->paused_why[0])
+		return;
+	snprintf(l->paused_why, sizeof(l->paused_why), "%s", why);
+	snprintf(l->paused_clears, sizeof(l->paused_clears), "%s", clears);
+	log_say(EV_T001_paused, "chain=%s why=\"%s\" clears=\"%s\"", l->name, why, clears);
+	say_pause(l);
+}
+
+void lane_resume(struct lane *l)
+{
+	if (!l->paused_why[0])
+		return;
+	log_say(EV_T002_resumed, "chain=%s was=\"%s\"", l->name, l->paused_why);
+	l->paused_why[0] = l->paused_clears[0] = 0;
+	say_pause(l);
+	lane_work(l);
+}
+
+/* Fees. */
+
+uint64_t lane_fee(const struct lane *l)
+{
+	uint64_t want = l->base_fee > UINT64_MAX / 2 ? UINT64_MAX : l->base_fee * 2;
+
+	if (want == 0)
+		want = 1;
+	return want < l->s->max_fee ? want : l->s->max_fee;
+}
+
+/* Enough for everything in flight and one more. */
+static bool has_funds(const struct lane *l)
+{
+	struct u256 fee = u256_from_u64(lane_fee(l)), need;
+
+	if (!u256_mul_u64(&fee, (uint64_t)GAS_TYPICAL * (l->in_flight + 1u), &need))
+		return false;
+	return u256_cmp(&l->balance, &need) >= 0;
+}
+
+static void judge_funds(struct lane *l)
+{
+	static const char why[] = "our account cannot pay for a transaction";
+
+	if (!has_funds(l)) {
+		lane_pause(l, why, "when the account is funded");
+	} else if (strcmp(l->paused_why, why) == 0) {
+		lane_resume(l);
+	}
+}
+
+bool lane_may_sign(const struct lane *l)
+{
+	return l->has_account && l->has_info && l->adopted && link_is_up(l->s->signer) &&
+	       !l->paused_by_operator;
+}
+
+/* Whose nonce counts: the journal's; a chain that is ahead of it was used by somebody else. */
+
+static void adopt(struct lane *l, uint64_t nonce)
+{
+	struct msg_adopt m = { .chain = l->chain, .nonce = nonce };
+
+	if (!l->adopting && send_adopt(l->s->signer, &m) == OK)
+		l->adopting = true;
+}
+
+static void judge_nonces(struct lane *l, uint64_t was)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (!l->has_info || !link_is_up(l->s->signer))
+		return;
+	if (l->chain_nonce <= l->next_nonce) {
+		if (!l->adopted)
+			adopt(l, l->next_nonce);
+		return;
+	}
+	/* A new journal on a new account has nothing to wait for. */
+	if (l->quiet_since_ms == 0 || l->chain_nonce != was) {
+		l->quiet_since_ms = now;
+		l->adopted = false;
+		count(CNT_SUBMITTER_foreign_nonces, l->chain_nonce - (was > l->next_nonce ? was : l->next_nonce));
+		log_say(EV_T003_foreign_nonce, "chain=%s chain_nonce=%llu journal_nonce=%llu", l->name,
+			(unsigned long long)l->chain_nonce, (unsigned long long)l->next_nonce);
+		return;
+	}
+	if (now - l->quiet_since_ms < QUIET_MS)
+		return;
+	log_say(EV_T008_adopted, "chain=%s nonce=%llu", l->name, (unsigned long long)l->chain_nonce);
+	adopt(l, l->chain_nonce);
+	l->quiet_since_ms = 0;
+}
+
+/* The account, in one batch: nonce, balance, base fee. */
+
+static void on_nonce(void *owner, const struct jsonrpc_reply *r)
+{
+	struct lane *l = owner;
+	uint64_t was = l->chain_nonce, nonce;
+
+	if (r->outcome != RPC_OK || json_u64(r->result, &nonce) != OK)
+		return;
+	if (nonce < was && l->has_account && nonce < l->next_nonce)
+		l->fetching_nonce = nonce;	/* a node behind, or a reorg: bytes may be needed again */
+	l->chain_nonce = nonce;
+	judge_nonces(l, l->has_account ? was : nonce + 1);
+	if (nonce > was)
+		txs_look(l);
+}
+
+static void on_balance(void *owner, const struct jsonrpc_reply *r)
+{
+	struct lane *l = owner;
+	struct u256 v;
+
+	if (r->outcome == RPC_OK && json_u256(r->result, &v) == OK)
+		l->balance = v;
+}
+
+static void on_block(void *owner, const struct jsonrpc_reply *r)
+{
+	struct lane *l = owner;
+	uint64_t fee;
+
+	l->asking = false;
+	if (r->outcome != RPC_OK)
+		return;
+	if (json_u64(json_get(r->result, "baseFeePerGas"), &fee) == OK)
+		l->base_fee = fee;
+	l->answered_ms = clock_mono_ms();
+	l->has_account = true;
+	judge_funds(l);
+	say_funds(l);
+	lane_work(l);
+}
+
+static void ask_account(struct lane *l)
+{
+	char params[80], account[ADDR_TEXT];
+	struct jsonrpc_call call[3] = {
+		{ .method = "eth_getTransactionCount", .params = params, .on_reply = on_nonce, .owner = l },
+		{ .method = "eth_getBalance", .params = params, .on_reply = on_balance, .owner = l },
+		{ .method = "eth_getBlockByNumber", .params = "[\"latest\",false]", .on_reply = on_block,
+		  .owner = l },
+	};
+
+	if (l->asking)
+		return;
+	snprintf(params, sizeof(params), "[\"%s\",\"latest\"]", addr_text(&l->s->account, account));
+	l->asked_ms = clock_mono_ms();
+	l->asking = jsonrpc_send(l->rpc, -1, call, ARRAY_LEN(call), CALL_TIMEOUT_S, NULL) == OK;
+}
+
+static bool has_work(const struct lane *l)
+{
+	return l->answers || l->txs || l->paused_why[0] || !l->has_account || !l->adopted ||
+	       l->quiet_since_ms;
+}
+
+static void on_work(void *owner)
+{
+	struct lane *l = owner;
+
+	answers_work(l);
+	txs_work(l);
+}
+
+void lane_work(struct lane *l)
+{
+	loop_defer(l->s->loop, on_work, l);
+}
+
+static void on_tick(void *owner)
+{
+	struct lane *l = owner;
+	uint64_t age = clock_mono_ms() - l->asked_ms;
+	/* In flight: the nonce tells in one call what was included. */
+	uint64_t limit = l->in_flight ? (uint64_t)(l->poll_s * 1000)
+			 : has_work(l) ? ACCOUNT_BUSY_MS : ACCOUNT_IDLE_MS;
+
+	if (age + 20 >= limit)
+		ask_account(l);
+	if (l->answers || l->txs)
+		lane_work(l);
+	proc_ready(l->has_account && l->adopted && l->s->executor != NULL);
+	proc_note("%s", !link_is_up(l->s->signer) ? "waits for the signer"
+			: !l->has_account	  ? "waits for the chain node"
+			: !l->adopted		  ? "waits until the account is quiet"
+			: !l->s->executor	  ? "waits for the executor" : "");
+}
+
+struct lane *find_lane(struct submitter *s, uint64_t chain)
+{
+	for (unsigned i = 0; i < s->lanes; i++)
+		if (s->lane[i].chain == chain)
+			return &s->lane[i];
+	return NULL;
+}
+
+void lane_open(struct lane *l, unsigned index)
+{
+	const struct settings *s = l->s->settings;
+	struct jsonrpc_endpoint ep[JSONRPC_ENDPOINTS_MAX];
+	unsigned n = (unsigned)get_setting_u64(s, "chain.%u.http", index);
+
+	check(n > 0 && n <= JSONRPC_ENDPOINTS_MAX);
+	for (unsigned i = 0; i < n; i++) {
+		ep[i].name = get_setting(s, "chain.%u.http.%u.name", index, i);
+		ep[i].url = get_setting(s, "chain.%u.http.%u.url", index, i);
+	}
+	l->index = index;
+	l->chain = get_setting_u64(s, "chain.%u.id", index);
+	l->name = get_setting(s, "chain.%u.name", index);
+	l->answers_last = &l->answers;
+	l->poll_s = (double)get_setting_u64(s, "poll_ms") / 1000;
+	l->rpc = jsonrpc_new(l->s->loop, l->s->http, l->chain, ep, n, &rpc_events, l);
+	l->tick = timer_new(l->s->loop, on_tick, l);
+	timer_start(l->tick, 0, l->poll_s);
+}

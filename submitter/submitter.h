@@ -1,0 +1,134 @@
+/*
+ * submitter - brings answers to the chain; owns nothing that lasts.
+ *
+ * A lane is one chain with our account on it.  An answer is what the executor wants there; a
+ * transaction is what the signer signed for a nonce, and is sent until that nonce is used,
+ * whoever still wants the answer.  This header is for the files of this folder only.
+ */
+#pragma once
+
+#include "common/http.h"
+#include "common/jsonrpc.h"
+#include "common/link.h"
+#include "common/profile.h"
+#include "proto/states.h"
+
+#define LANES_MAX 8
+
+enum answer_step {
+	ANSWER_TRY,		/* to be estimated on the node: its revert is the pre-flight */
+	ANSWER_TRYING,
+	ANSWER_SIGN,		/* to be signed */
+	ANSWER_SIGNING,
+	ANSWER_SIGNED,		/* has a transaction */
+};
+
+struct answer {
+	struct answer *next;
+	struct lane *lane;
+	enum answer_step step;
+	uint64_t op, kind, gas, again;
+	struct b32 id, handles_hash, public_key_hash;
+	struct addr contract;
+	struct bytes calldata;		/* owned */
+	unsigned tries;
+	uint64_t wait_until_ms;		/* monotonic; not before */
+	bool canary;			/* it tries whether a pause is over */
+};
+
+enum tx_step {
+	TX_READY,		/* to be sent */
+	TX_SENDING,		/* the node has not answered yet */
+	TX_SENT,		/* a node took it, or may have */
+	TX_LOOKING,		/* its nonce is used: the receipt is asked for */
+};
+
+struct tx {
+	struct tx *next;		/* by nonce, ascending */
+	struct lane *lane;
+	enum tx_step step;
+	uint64_t nonce, op, kind, gas, max_fee;
+	struct b32 id, hash;
+	uint8_t *raw;			/* owned */
+	size_t raw_len;
+	unsigned sends, looks;
+	uint64_t again_ms;		/* monotonic: when the same bytes may be sent again */
+	bool bumping;			/* a higher fee or more gas is being signed */
+};
+
+struct lane {
+	struct submitter *s;
+	unsigned index;
+	uint64_t chain;
+	const char *name;
+	struct jsonrpc *rpc;
+	struct timer *tick;
+	double poll_s;
+
+	/* What the node says. */
+	bool has_account;		/* the three below are known */
+	uint64_t chain_nonce, base_fee;
+	struct u256 balance;
+	uint64_t asked_ms, answered_ms;	/* monotonic, of the account */
+	bool asking;
+	uint64_t quiet_since_ms;	/* the chain's nonce has not moved since, while it is ahead */
+
+	/* What the signer says. */
+	bool has_info, adopting, adopted;
+	uint64_t next_nonce;		/* of the journal */
+	struct u256 hour_left, day_left;
+	uint64_t fetching_nonce;	/* transactions from the chain's nonce on are asked for up to here */
+
+	struct answer *answers, **answers_last;
+	struct tx *txs;
+	unsigned in_flight;
+
+	char paused_why[200], paused_clears[200];	/* empty: runs */
+	bool paused_by_operator, told_down;
+	uint64_t canary_ms;		/* monotonic: next time to try whether the pause is over */
+};
+
+struct submitter {
+	struct loop *loop;
+	const struct settings *settings;
+	struct profile profile;
+	struct http *http;
+	struct link_door *door;
+	struct link *executor;		/* borrowed from the door; NULL while there is none */
+	struct link *signer;		/* owned */
+	struct addr account;
+	uint64_t max_fee, max_gas;
+	unsigned window;		/* transactions in flight */
+	unsigned lanes;
+	struct lane lane[LANES_MAX];
+};
+
+struct lane *find_lane(struct submitter *s, uint64_t chain);
+
+/* lane.c: account, adoption, pauses. */
+void lane_open(struct lane *l, unsigned index);
+void lane_work(struct lane *l);			/* whatever can go on, goes on; in the next turn */
+bool lane_may_sign(const struct lane *l);
+void lane_pause(struct lane *l, const char *why, const char *clears);
+void lane_resume(struct lane *l);
+void lane_say_state(struct lane *l);		/* pause and funds, to a new executor */
+uint64_t lane_fee(const struct lane *l);	/* max fee per gas for a new transaction, wei */
+
+/* answer.c: from an answer to a signature. */
+void answers_work(struct lane *l);
+struct answer *find_answer(struct lane *l, uint64_t op);
+void answer_drop(struct answer *a);
+void answers_clear(struct lane *l);
+void answer_failed(struct answer *a, enum fail_class cls, const char *reason);
+void answers_unsign(struct lane *l);		/* the signer went away: ask again */
+void answer_refused(struct lane *l, const struct msg_sign_refused *m);
+
+/* send.c: bytes in nonce order, receipts. */
+void txs_work(struct lane *l);
+struct tx *find_tx(struct lane *l, uint64_t nonce);
+void tx_put(struct lane *l, const struct msg_tx_signed *m);
+void txs_look(struct lane *l);			/* the chain's nonce moved */
+
+/* signer_link.c, executor_link.c */
+void signer_open(struct submitter *s);
+void executor_open(struct submitter *s);

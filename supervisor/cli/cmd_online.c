@@ -1,0 +1,346 @@
+/*
+ * cmd_online - check --online: what the network says about this configuration.
+ *
+ * Nothing here is a reason not to start: the connector waits for what is missing.  It is for
+ * who has just written the file and wants to know now.
+ */
+
+#include <secp256k1.h>
+#include <stdarg.h>
+
+#include "common/keccak.h"
+#include "common/profile.h"
+#include "supervisor/cli/commands.h"
+#include "supervisor/cli/node.h"
+
+#define PARAMS_MAX 1024
+#define CODE_MAX   (128u * 1024)	/* of one contract: 24 KiB, or 96 KiB on some chains */
+#define LIST_MAX   (256u * 1024)	/* what a view of a list returns */
+
+struct online {
+	const struct connector_config *config;
+	const struct settings *chains;		/* the listener's */
+	struct profile profile;			/* the executor's */
+	unsigned failed;
+};
+
+static struct online online;		/* a profile is large */
+
+static void say(struct online *o, bool good, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static void say(struct online *o, bool good, const char *fmt, ...)
+{
+	va_list ap;
+
+	printf(good ? "OK    " : "FAIL  ");
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("\n");
+	o->failed += !good;
+}
+
+/* Nodes. */
+
+static enum err call_u64(const char *url, const char *method, struct node_reply *r, uint64_t *out)
+{
+	enum err e = node_call(url, method, "[]", r);
+
+	if (!e) {
+		e = json_u64(r->result, out);
+		if (e)
+			snprintf(r->why, sizeof(r->why), "the answer is no number");
+	}
+	node_reply_free(r);
+	return e;
+}
+
+static bool check_chain_id(struct online *o, unsigned chain, const char *node, const char *url)
+{
+	uint64_t wanted = get_setting_u64(o->chains, "chain.%u.id", chain), id = 0;
+	static struct node_reply r;
+
+	if (call_u64(url, "eth_chainId", &r, &id)) {
+		say(o, false, "node %s: %s; check its URL and that it runs", node, r.why);
+		return false;
+	}
+	if (id != wanted) {
+		say(o, false, "node %s is on chain %llu, not %llu: correct its URL or chain_id",
+		    node, (unsigned long long)id, (unsigned long long)wanted);
+		return false;
+	}
+	say(o, true, "node %s is on chain %llu", node, (unsigned long long)id);
+	return true;
+}
+
+/* A call whose answer only has to be there. */
+static void check_serves(struct online *o, const char *node, const char *url, const char *what,
+			 const char *method, const char *params)
+{
+	static struct node_reply r;
+	enum err e = node_call(url, method, params, &r);
+
+	if (e)
+		say(o, false, "node %s does not serve %s: %s; use another node", node, what, r.why);
+	else if (cJSON_IsNull(r.result))
+		say(o, false, "node %s has no %s: it may be syncing", node, what);
+	else
+		say(o, true, "node %s serves %s", node, what);
+	node_reply_free(&r);
+}
+
+static void check_node(struct online *o, unsigned chain, unsigned i)
+{
+	const char *node = get_setting(o->chains, "chain.%u.http.%u.name", chain, i);
+	const char *url = get_setting(o->chains, "chain.%u.http.%u.url", chain, i);
+	uint64_t id = get_setting_u64(o->chains, "chain.%u.id", chain);
+	char params[PARAMS_MAX], address[ADDR_TEXT] = "";
+
+	if (!check_chain_id(o, chain, node, url))
+		return;
+	for (unsigned k = 0; k < o->profile.contracts && !*address; k++)
+		if (o->profile.contract[k].chain == id)
+			addr_text(&o->profile.contract[k].address, address);
+	check_serves(o, node, url, "finalized", "eth_getBlockByNumber", "[\"finalized\",false]");
+	snprintf(params, sizeof(params), "[{\"fromBlock\":\"latest\",\"toBlock\":\"latest\","
+		 "\"address\":\"%s\"}]", address);
+	check_serves(o, node, url, "eth_getLogs", "eth_getLogs", params);
+}
+
+static void check_ws(struct online *o, unsigned chain, unsigned i)
+{
+	const char *node = get_setting(o->chains, "chain.%u.ws.%u.name", chain, i);
+	const char *url = get_setting(o->chains, "chain.%u.ws.%u.url", chain, i);
+	char why[256] = "no memory";
+
+	if (node_connect(url, why, sizeof(why)))
+		say(o, false, "WebSocket %s: %s; without it the chain is polled", node, why);
+	else
+		say(o, true, "WebSocket %s accepts connections", node);
+}
+
+/* Contracts and account: at the first node that answers. */
+
+static const char *node_of(struct online *o, uint64_t chain_id)
+{
+	for (unsigned i = 0; i < get_setting_u64(o->chains, "chain"); i++) {
+		if (get_setting_u64(o->chains, "chain.%u.id", i) != chain_id)
+			continue;
+		for (unsigned k = 0; k < get_setting_u64(o->chains, "chain.%u.http", i); k++) {
+			const char *url = get_setting(o->chains, "chain.%u.http.%u.url", i, k);
+			static struct node_reply r;
+			uint64_t id;
+			if (call_u64(url, "eth_chainId", &r, &id) == OK && id == chain_id)
+				return url;
+		}
+	}
+	return NULL;
+}
+
+static void check_contract(struct online *o, const struct profile_contract *c, const char *url)
+{
+	static uint8_t code[CODE_MAX];
+	static struct node_reply r;
+	char params[PARAMS_MAX], address[ADDR_TEXT];
+	size_t len = 0;
+
+	addr_text(&c->address, address);
+	snprintf(params, sizeof(params), "[\"%s\",\"latest\"]", address);
+	enum err e = node_call(url, "eth_getCode", params, &r);
+	if (e)
+		say(o, false, "%s %s: %s", c->name, address, r.why);
+	else if (json_bytes(r.result, code, sizeof(code), &len) != OK || len == 0)
+		say(o, false, "there is no contract at %s (%s): correct the address or the node",
+		    address, c->name);
+	else
+		say(o, true, "%s is a contract at %s, %zu bytes", c->name, address, len);
+	node_reply_free(&r);
+}
+
+static void check_balance(struct online *o, const struct profile_contract *c, const char *url)
+{
+	static struct node_reply r;
+	char params[PARAMS_MAX], address[ADDR_TEXT], eth[U256_ETH_TEXT];
+	struct u256 balance;
+
+	addr_text(&o->config->account, address);
+	snprintf(params, sizeof(params), "[\"%s\",\"latest\"]", address);
+	enum err e = node_call(url, "eth_getBalance", params, &r);
+	if (e || json_u256(r.result, &balance) != OK)
+		say(o, false, "balance of %s: %s", address, e ? r.why : "the answer is no number");
+	else if (u256_is_zero(&balance))
+		say(o, false, "account %s has no funds on chain %llu: send it ETH", address,
+		    (unsigned long long)c->chain);
+	else
+		say(o, true, "account %s has %s ETH on chain %llu", address,
+		    u256_eth(&balance, eth), (unsigned long long)c->chain);
+	node_reply_free(&r);
+}
+
+/* A public key of 64 bytes, of 65 with a head, or of 33 compressed. */
+static bool address_of_key(struct bytes key, struct addr *out)
+{
+	secp256k1_pubkey pub;
+	uint8_t full[65] = { 4 };
+	size_t len = sizeof(full);
+	uint8_t hash[32];
+
+	if (key.len == 64) {
+		memcpy(full + 1, key.p, 64);
+		key = BYTES_OF(full);
+	}
+	if (!secp256k1_ec_pubkey_parse(secp256k1_context_static, &pub, key.p, key.len) ||
+	    !secp256k1_ec_pubkey_serialize(secp256k1_context_static, full, &len, &pub,
+					   SECP256K1_EC_UNCOMPRESSED))
+		return false;
+	keccak256(full + 1, 64, hash);
+	memcpy(out->b, hash + 12, 20);
+	return true;
+}
+
+/* Identity as the contract holds it -> address of who signs. */
+static bool identity_address(struct abi_view v, struct addr *out)
+{
+	if (abi_type_of(v) == ABI_ADDRESS) {
+		*out = abi_addr(v);
+		return true;
+	}
+	if (abi_type_of(v) != ABI_BYTES)
+		return false;
+	struct bytes b = abi_bytes(v);
+	if (b.len == 20) {
+		memcpy(out->b, b.p, 20);
+		return true;
+	}
+	return (b.len == 33 || b.len == 64 || b.len == 65) && address_of_key(b, out);
+}
+
+/* Our account in the list of nodes: 1 found, 0 not in it, -1 its identity is unreadable. */
+static int find_identity(const struct profile_read *read, struct abi_view root,
+			 const struct addr *account, struct addr *out)
+{
+	struct abi_view list, key, value;
+
+	if (!abi_member_at(root, 0, &list))
+		return -1;
+	for (uint32_t i = 0; i < abi_count(list); i++) {
+		struct abi_view item = abi_item(list, i);
+		if (!abi_member(item, read->key, &key) || abi_type_of(key) != ABI_ADDRESS)
+			return -1;
+		struct addr a = abi_addr(key);
+		if (!addr_eq(&a, account))
+			continue;
+		return abi_member(item, read->value, &value) && identity_address(value, out) ? 1 : -1;
+	}
+	return 0;
+}
+
+static void judge_identity(struct online *o, int found, const struct addr *identity)
+{
+	struct addr wanted = get_setting_addr(o->config->child[ROLE_EXECUTOR], "kms_signer_address");
+	char account[ADDR_TEXT], is[ADDR_TEXT], should[ADDR_TEXT];
+
+	addr_text(&o->config->account, account);
+	addr_text(&wanted, should);
+	if (found < 0)
+		say(o, false, "the list of nodes cannot be read: does the profile fit the contracts?");
+	else if (!found)
+		say(o, false, "account %s is not registered as a node: register it, or use the "
+		    "registered account's key", account);
+	else if (!addr_eq(identity, &wanted))
+		say(o, false, "account %s is registered with identity %s, but kms_signer_address is "
+		    "%s: they must agree", account, addr_text(identity, is), should);
+	else
+		say(o, true, "account %s is registered with identity %s", account, should);
+}
+
+static void check_identity(struct online *o)
+{
+	const struct profile_read *read = &o->profile.read[READ_kms_identity];
+	static struct node_reply r;
+	static uint8_t data[LIST_MAX];
+	char params[PARAMS_MAX], to[ADDR_TEXT], selector[11];
+	struct addr identity = { 0 };
+	struct abi_view root;
+	size_t len;
+
+	if (!read->present)
+		return;
+	const struct profile_contract *c = &o->profile.contract[read->contract];
+	const char *url = node_of(o, c->chain);
+	if (!url)
+		return;		/* said already: no node of that chain answers */
+	snprintf(params, sizeof(params), "[{\"to\":\"%s\",\"data\":\"%s\"},\"latest\"]",
+		 addr_text(&c->address, to),
+		 hex_encode0x(BYTES_OF(read->function.selector), selector));
+	enum err e = node_call(url, "eth_call", params, &r);
+	if (e)
+		say(o, false, "the list of nodes at %s: %s", to, r.why);
+	else if (json_bytes(r.result, data, sizeof(data), &len) != OK ||
+		 abi_decode(&read->function, read->function.outputs, BYTES(data, len), &root) != OK)
+		judge_identity(o, -1, &identity);
+	else
+		judge_identity(o, find_identity(read, root, &o->config->account, &identity), &identity);
+	node_reply_free(&r);
+}
+
+static bool is_first_of_chain(const struct profile *p, unsigned i)
+{
+	for (unsigned k = 0; k < i; k++)
+		if (p->contract[k].chain == p->contract[i].chain)
+			return false;
+	return true;
+}
+
+static void check_contracts(struct online *o)
+{
+	for (unsigned i = 0; i < o->profile.contracts; i++) {
+		const struct profile_contract *c = &o->profile.contract[i];
+		const char *url = node_of(o, c->chain);
+		if (!url) {
+			say(o, false, "%s: no node of chain %llu answers", c->name,
+			    (unsigned long long)c->chain);
+			continue;
+		}
+		check_contract(o, c, url);
+		if (is_first_of_chain(&o->profile, i))
+			check_balance(o, c, url);
+	}
+}
+
+/* That something listens; whether it is a Core shows with the first request. */
+static void check_core(struct online *o, const char *core)
+{
+	char url[300], why[256] = "no memory";
+
+	snprintf(url, sizeof(url), "http://%s", core);
+	if (node_connect(url, why, sizeof(why)))
+		say(o, false, "Core %s: %s; check that it runs and kms_core_endpoint", core, why);
+	else
+		say(o, true, "Core %s accepts connections", core);
+}
+
+int cmd_online(const struct connector_config *c)
+{
+	struct online *o = &online;
+	const struct settings *executor = c->child[ROLE_EXECUTOR];
+
+	o->config = c;
+	o->chains = c->child[ROLE_LISTENER];
+	check(profile_load(executor, NULL, &o->profile) == OK);
+	printf("\n");
+	for (unsigned i = 0; i < get_setting_u64(o->chains, "chain"); i++) {
+		for (unsigned k = 0; k < get_setting_u64(o->chains, "chain.%u.http", i); k++)
+			check_node(o, i, k);
+		for (unsigned k = 0; k < get_setting_u64(o->chains, "chain.%u.ws", i); k++)
+			check_ws(o, i, k);
+	}
+	check_contracts(o);
+	check_identity(o);
+	for (unsigned i = 0; i < get_setting_u64(executor, "core"); i++)
+		check_core(o, get_setting(executor, "core.%u", i));
+	if (o->failed)
+		printf("\n%u of these checks failed; the connector starts all the same and waits for "
+		       "what is missing\n", o->failed);
+	return o->failed ? EXIT_online : EXIT_ok;
+}

@@ -1,0 +1,29 @@
+/*
+ * node - one JSON-RPC call to a chain node, blocking: for checks before anything runs.
+ *
+ * HTTP/1.1, no redirects, no proxy, NODE_WAIT_S for the whole exchange, NODE_REPLY_MAX bytes.
+ * The URL may hold a key: it is never printed, and taken out of what libraries say.
+ */
+#pragma once
+
+#include <cjson/cJSON.h>
+
+#include "common/jsonrpc_reply.h"
+
+#define NODE_WAIT_S    10
+#define NODE_REPLY_MAX (4u << 20)
+
+struct node_reply {
+	struct jsonrpc_replies replies;		/* owned */
+	struct jsonrpc_room room;
+	const cJSON *result;			/* borrowed from replies */
+	char why[JSONRPC_MESSAGE_MAX + 1];	/* after a failure */
+};
+
+/* PARAMS is the JSON text of the array.  Anything but OK: why is set, there is no result. */
+enum err node_call(const char *url, const char *method, const char *params,
+		   struct node_reply *out) MUST_CHECK;
+void node_reply_free(struct node_reply *r);
+
+/* Does HOST:PORT of URL accept connections (for wss: with a valid certificate)? */
+enum err node_connect(const char *url, char *why_out, size_t cap) MUST_CHECK;

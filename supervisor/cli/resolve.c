@@ -1,0 +1,350 @@
+/*
+ * resolve - chains, endpoints, profile; then each line to the children that need it.
+ *
+ * All lines are made once.  The table `routes`, and the rows of proto/options.h, say which
+ * child gets which; a line that no row knows is a bug.
+ */
+#include "supervisor/cli/resolve.h"
+
+#include <fnmatch.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/proc.h"
+#include "supervisor/cli/resolver.h"
+
+#define CORES_MAX   32
+#define SEND_WINDOW "16"
+
+/* Lines that no option makes alone.  The first pattern that fits counts. */
+static const struct { const char *pattern; unsigned children; bool network; } routes[] = {
+	{ "build", TO_ALL, false },
+	{ "network", TO_ALL, false },
+	{ "account", TO_T | TO_K, false },
+	{ "send_window", TO_T, false },
+	{ "profile", TO_L | TO_X | TO_T | TO_K, true },
+	{ "chain", TO_L | TO_X | TO_T | TO_K, true },
+	{ "chain.*.id", TO_L | TO_X | TO_T | TO_K, true },
+	{ "chain.*.ws*", TO_L, false },
+	{ "chain.*.start_*", TO_L, false },
+	{ "chain.*.poll_ms", TO_L, false },
+	{ "chain.*", TO_L | TO_X | TO_T, false },
+	{ "contract*", TO_L | TO_X | TO_T | TO_K, true },
+	{ "request", TO_L | TO_X, true },
+	{ "request.*", TO_L | TO_X, true },
+	{ "response*", TO_X | TO_T | TO_K, true },
+	{ "eip712.*", TO_X | TO_T | TO_K, true },
+	{ "revert*", TO_X | TO_T, true },
+	{ "read.*", TO_X, true },
+	{ "done.*", TO_X, true },
+	{ "ciphertexts.*", TO_X, true },
+	{ "fhe_params*", TO_X, true },
+	{ "core", TO_X, false },
+	{ "core.[0-9]*", TO_X, false },
+};
+
+static const struct { enum ipc_role role; unsigned bit; } children[] = {
+	{ ROLE_LISTENER, TO_L }, { ROLE_EXECUTOR, TO_X }, { ROLE_SUBMITTER, TO_T },
+	{ ROLE_SIGNER, TO_K }, { ROLE_MONITOR, TO_M },
+};
+
+const struct option_value *resolver_value(const struct resolver *r, enum option o)
+{
+	return &r->d->value[o];
+}
+
+void resolver_put(struct resolver *r, const char *text, const char *fmt, ...)
+{
+	char path[SETTINGS_PATH_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(path, sizeof(path), fmt, args);
+	va_end(args);
+	check(settings_put(r->all, path, text) == OK);
+}
+
+void resolver_put_number(struct resolver *r, uint64_t n, const char *fmt, ...)
+{
+	char path[SETTINGS_PATH_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(path, sizeof(path), fmt, args);
+	va_end(args);
+	check(settings_putf(r->all, path, "%llu", (unsigned long long)n) == OK);
+}
+
+void resolver_missing(struct resolver *r, struct place at, const struct option_row *row)
+{
+	trouble_error(r->t, at, "%s is missing; add it (%s)", row->path, row->text);
+}
+
+/* From here on: Cores, finality, money. */
+
+static void put_core(struct resolver *r, const char *text, struct place at, unsigned i)
+{
+	char endpoint[VALUE_LINE_MAX];
+	struct parsed p;
+	struct why why;
+
+	if (!document_parse(r->t, at, &option_rows[OPT_kms_core_endpoint], text, &p))
+		return;
+	check(value_endpoint(text, endpoint, &why));
+	resolver_put(r, endpoint, "core.%u", i);
+}
+
+static void put_cores(struct resolver *r)
+{
+	const struct option_value *one = resolver_value(r, OPT_kms_core_endpoint);
+	const struct option_value *many = resolver_value(r, OPT_kms_core_endpoints);
+	const struct option_value *v = one->set ? one : many;
+	unsigned n = 0;
+
+	if (one->set && many->set)
+		trouble_error(r->t, many->place,
+			      "kms_core_endpoint says it already; keep one of them");
+	if (!v->set)
+		trouble_error(r->t, document_place(r->d, (struct config_mark){ 1, 1 }),
+			      "kms_core_endpoint is missing; add it (%s)",
+			      option_rows[OPT_kms_core_endpoint].text);
+	else if (!v->node || v->node->type == CONFIG_SCALAR)
+		put_core(r, v->text, v->place, n++);
+	else if (v->node->type == CONFIG_MAP || !v->node->first || v->node->count > CORES_MAX)
+		trouble_error(r->t, v->place,
+			      "host:port or a list of 1 to %u of them must stand here; "
+			      "write it so",
+			      CORES_MAX);
+	else
+		for (const struct config_node *i = v->node->first; i; i = i->next)
+			put_core(r, i->text ? i->text : "", document_place(r->d, i->mark), n++);
+	resolver_put_number(r, n, "core");
+}
+
+static const struct { enum op_kind kind; enum option option; } finalities[] = {
+	{ KIND_public_decryption, OPT_finality_public_decryption },
+	{ KIND_user_decryption, OPT_finality_user_decryption },
+	{ KIND_preprocess_keygen, OPT_finality_preprocess_keygen },
+	{ KIND_preprocess_ksk, OPT_finality_preprocess_ksk },
+	{ KIND_keygen, OPT_finality_keygen },
+	{ KIND_crsgen, OPT_finality_crsgen },
+	{ KIND_ksk, OPT_finality_ksk },
+};
+
+static void choose_finality(struct resolver *r)
+{
+	for (size_t i = 0; i < ARRAY_LEN(finalities); i++) {
+		const struct option_value *v = resolver_value(r, finalities[i].option);
+
+		if (!v->usable)
+			continue;
+		r->choice.finality[finalities[i].kind] = v->text;
+		trouble_warning(r->t, v->place,
+				"finality is no longer the profile's; all nodes of the "
+				"network must choose the same, or answers will differ");
+	}
+}
+
+/* What one answer may cost must fit in the budgets, else nothing is ever signed. */
+static void check_money(struct resolver *r)
+{
+	const struct option_value *fee = resolver_value(r, OPT_sign_max_fee),
+				  *gas = resolver_value(r, OPT_sign_max_gas);
+	const struct option_value *hour = resolver_value(r, OPT_sign_hour),
+				  *day = resolver_value(r, OPT_sign_day);
+	struct u256 worst;
+	char text[U256_ETH_TEXT];
+	uint64_t wei;
+
+	if (!fee->usable || !gas->usable || !hour->usable || !day->usable)
+		return;
+	if (u256_to_u64(&fee->parsed.wei, &wei) ||
+	    !u256_mul_u64(&fee->parsed.wei, gas->parsed.number, &worst)) {
+		trouble_error(r->t, fee->place,
+			      "sign.max_fee is too large; at most 18446744073gwei");
+		return;
+	}
+	if (u256_cmp(&hour->parsed.wei, &worst) < 0)
+		trouble_error(r->t, hour->place,
+			      "sign.hour does not suffice for one transaction of "
+			      "sign.max_gas at sign.max_fee (%s ETH); raise it or lower these",
+			      u256_eth(&worst, text));
+	if (u256_cmp(&day->parsed.wei, &hour->parsed.wei) < 0)
+		trouble_error(r->t, day->place, "sign.day is less than sign.hour; raise it");
+}
+
+static void put_options(struct resolver *r)
+{
+	char line[VALUE_LINE_MAX];
+
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		const struct option_row *row = &option_rows[i];
+		const struct option_value *v = &r->d->value[i];
+
+		if (!*row->setting)
+			continue;
+		if (!row->fallback && !v->set)
+			resolver_missing(r, v->place, row);
+		if (!v->usable && (!v->text || *v->text))
+			continue;
+		line[0] = '\0';
+		if (v->usable)
+			value_line(row, v->text, &v->parsed, line);
+		resolver_put(r, line, "%s", row->setting);
+	}
+}
+
+/* From here on: who gets what. */
+
+static unsigned children_of(const char *path, bool *network_out)
+{
+	*network_out = false;
+	for (int i = 0; i < OPTION_COUNT; i++)
+		if (strcmp(option_rows[i].setting, path) == 0)
+			return option_rows[i].children;
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		if (fnmatch(routes[i].pattern, path, 0) == 0) {
+			*network_out = routes[i].network;
+			return routes[i].children;
+		}
+	}
+	return 0;
+}
+
+static void put_network(struct resolver *r, struct connector_config *c)
+{
+	struct settings *shared = settings_new();
+	char text[2 * sizeof(c->network.b) + 1];
+
+	for (unsigned i = 0; i < settings_count(r->all); i++) {
+		const char *path = settings_path_at(r->all, i);
+		bool network;
+
+		check(children_of(path, &network));
+		if (network)
+			check(settings_put(shared, path, settings_value_at(r->all, i)) == OK);
+	}
+	c->network = settings_hash(shared);
+	settings_free(&shared);
+	resolver_put(r, hex_encode(BYTES_OF(c->network.b), text), "network");
+}
+
+static void deal_out(const struct settings *all, struct connector_config *c)
+{
+	for (unsigned i = 0; i < settings_count(all); i++) {
+		const char *path = settings_path_at(all, i);
+		bool network;
+		unsigned who = children_of(path, &network);
+
+		for (size_t j = 0; j < ARRAY_LEN(children); j++)
+			if (who & children[j].bit)
+				check(settings_put(c->child[children[j].role], path,
+						   settings_value_at(all, i)) == OK);
+	}
+}
+
+void resolve_account(struct connector_config *c, const struct addr *account)
+{
+	struct settings *line = settings_new();
+	char text[ADDR_TEXT];
+
+	check(settings_put(line, "account", addr_text(account, text)) == OK);
+	deal_out(line, c);
+	settings_free(&line);
+	c->account = *account;
+	c->has_key = true;
+}
+
+static char *copy(const char *s)
+{
+	char *out = strdup(s ? s : "");
+
+	check(out);
+	return out;
+}
+
+static char *user_of(const struct resolver *r, enum option o)
+{
+	const struct option_value *v = resolver_value(r, o);
+
+	if (!v->usable)
+		v = resolver_value(r, OPT_user);
+	return v->usable ? copy(v->text) : NULL;
+}
+
+static void fill(struct resolver *r, struct connector_config *c)
+{
+	static const char *const levels[] = { "debug", "info", "warn", "error" };
+	const struct option_value *listen = resolver_value(r, OPT_monitor_listen);
+	const struct option_value *key = resolver_value(r, OPT_key_file);
+
+	c->service_name = copy(resolver_value(r, OPT_service_name)->text);
+	c->profile = copy(r->profile.name);
+	c->profile_path = copy(r->profile.path);
+	c->data_dir = copy(resolver_value(r, OPT_data_dir)->text);
+	c->runtime_dir = copy(resolver_value(r, OPT_runtime_dir)->text);
+	if (key->usable)
+		c->key_file = copy(key->text);
+	else
+		check(asprintf(&c->key_file, "%s/signer/key", c->data_dir) > 0);
+	c->monitor_host = copy(listen->parsed.host);
+	c->monitor_port = listen->parsed.port;
+	c->log_format = copy(resolver_value(r, OPT_log_format)->text);
+	for (unsigned i = 0; i < ARRAY_LEN(levels); i++)
+		if (resolver_value(r, OPT_log_level)->usable &&
+		    strcmp(levels[i], resolver_value(r, OPT_log_level)->text) == 0)
+			c->log_level = (enum log_level)i;
+	c->user[ROLE_LISTENER] = user_of(r, OPT_users_listener);
+	c->user[ROLE_EXECUTOR] = user_of(r, OPT_users_executor);
+	c->user[ROLE_SUBMITTER] = user_of(r, OPT_users_submitter);
+	c->user[ROLE_SIGNER] = user_of(r, OPT_users_signer);
+	c->user[ROLE_MONITOR] = user_of(r, OPT_users_monitor);
+	c->body_budget = resolver_value(r, OPT_body_budget)->parsed.number;
+}
+
+static void check_listen(struct resolver *r)
+{
+	const struct option_value *v = resolver_value(r, OPT_monitor_listen);
+
+	if (v->usable && v->parsed.is_public)
+		trouble_warning(r->t, v->place, "monitor.listen lets others than this machine see "
+				"what the connector does; use 127.0.0.1, or guard the port");
+}
+
+static void open_profile(struct resolver *r)
+{
+	const struct option_value *v = resolver_value(r, OPT_profile);
+
+	r->has_profile =
+		v->usable && profile_file_open(&r->profile, r->d->path, v->text, v->place, r->t);
+}
+
+void resolve_document(struct document *d, struct connector_config *c)
+{
+	struct resolver r = { .d = d, .t = d->troubles, .all = settings_new() };
+	static struct profile profile;		/* large; each call fills it anew */
+
+	for (size_t i = 0; i < ARRAY_LEN(children); i++)
+		c->child[children[i].role] = settings_new();
+	open_profile(&r);
+	put_options(&r);
+	resolver_put_chains(&r);
+	put_cores(&r);
+	choose_finality(&r);
+	check_money(&r);
+	check_listen(&r);
+	resolver_put(&r, proc_build(), "build");
+	resolver_put(&r, SEND_WINDOW, "send_window");
+	fill(&r, c);
+	if (r.has_profile) {
+		profile_file_put(&r.profile, &r.choice, r.all);
+		profile_file_check(&r.profile, r.all, &profile);
+	}
+	if (!r.t->errors) {
+		put_network(&r, c);
+		deal_out(r.all, c);
+	}
+	profile_file_close(&r.profile);
+	settings_free(&r.all);
+}

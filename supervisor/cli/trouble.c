@@ -1,0 +1,104 @@
+/* trouble - gathered, sorted, printed once. */
+
+#include "supervisor/cli/trouble.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+
+static void add(struct troubles *t, struct place at, bool warning, const char *fmt, va_list args)
+{
+	if (t->count == TROUBLES_MAX) {
+		t->dropped++;
+		return;
+	}
+
+	struct trouble *new = &t->list[t->count++];
+
+	*new = (struct trouble){ .place = at, .warning = warning };
+	new->place.file = strdup(at.file);
+	check(new->place.file);
+	check(vasprintf(&new->text, fmt, args) >= 0);
+}
+
+void trouble_error(struct troubles *t, struct place at, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	add(t, at, false, fmt, args);
+	va_end(args);
+	t->errors++;
+	t->exit = EXIT_config;
+}
+
+void trouble_permission(struct troubles *t, struct place at, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	add(t, at, false, fmt, args);
+	va_end(args);
+	t->errors++;
+	if (!t->exit)
+		t->exit = EXIT_permission;
+}
+
+void trouble_warning(struct troubles *t, struct place at, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	add(t, at, true, fmt, args);
+	va_end(args);
+	t->warnings++;
+}
+
+/* By place; what was found first comes first where the place is the same. */
+static bool is_before(const struct trouble *a, const struct trouble *b)
+{
+	int files = strcmp(a->place.file, b->place.file);
+
+	if (files)
+		return files < 0;
+	if (a->place.mark.line != b->place.mark.line)
+		return a->place.mark.line < b->place.mark.line;
+	return a->place.mark.column < b->place.mark.column;
+}
+
+static void sort(struct troubles *t)
+{
+	for (unsigned i = 1; i < t->count; i++) {
+		struct trouble moved = t->list[i];
+		unsigned j = i;
+
+		for (; j > 0 && is_before(&moved, &t->list[j - 1]); j--)
+			t->list[j] = t->list[j - 1];
+		t->list[j] = moved;
+	}
+}
+
+static void print(const struct trouble *t, FILE *out)
+{
+	fputs(t->place.file, out);
+	if (t->place.mark.line)
+		fprintf(out, ":%u:%u", t->place.mark.line, t->place.mark.column);
+	fprintf(out, ": %s%s\n", t->warning ? "warning: " : "", t->text);
+}
+
+enum exit_code trouble_print(struct troubles *t, FILE *out)
+{
+	enum exit_code code = t->exit;
+
+	sort(t);
+	for (unsigned i = 0; i < t->count; i++) {
+		print(&t->list[i], out);
+		free((char *)t->list[i].place.file);
+		free(t->list[i].text);
+	}
+	if (t->dropped)
+		fprintf(out, "%u more were found; correct these first\n", t->dropped);
+	memset(t, 0, sizeof(*t));
+	return code;
+}

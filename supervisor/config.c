@@ -1,0 +1,96 @@
+/* config - one run over file, environment, profile and key; the parts are in supervisor/cli. */
+
+#include "supervisor/config.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "supervisor/cli/key_file.h"
+#include "supervisor/cli/resolve.h"
+
+static struct place place_of_key(const struct document *d)
+{
+	const struct option_value *v = &d->value[OPT_key_file];
+
+	return v->set ? v->place : (struct place){ .file = "key_file" };
+}
+
+static void load_key(const struct document *d, struct connector_config *c)
+{
+	struct place at = place_of_key(d);
+	struct addr account;
+	int fd = key_file_open(c->key_file, at, d->troubles);
+
+	if (fd < 0)
+		return;
+	if (key_file_address(fd, at, d->troubles, &account))
+		resolve_account(c, &account);
+	close(fd);
+}
+
+static enum exit_code load(const char *path, FILE *errors, bool with_key,
+			   struct connector_config **out)
+{
+	struct troubles t = { .count = 0 };
+	struct connector_config *c = calloc(1, sizeof(*c));
+	struct document d;
+
+	check(c);
+	c->path = strdup(path);
+	check(c->path);
+	if (document_open(c->path, &t, &d)) {
+		resolve_document(&d, c);
+		if (with_key && (!d.value[OPT_key_file].set || d.value[OPT_key_file].usable))
+			load_key(&d, c);
+	}
+	c->warnings = t.warnings;
+
+	enum exit_code code = trouble_print(&t, errors);
+
+	document_close(&d);
+	if (code)
+		config_free(&c);
+	*out = c;
+	return code;
+}
+
+enum exit_code config_load(const char *path, FILE *errors, struct connector_config **out)
+{
+	return load(path, errors, true, out);
+}
+
+enum exit_code config_load_without_key(const char *path, FILE *errors,
+				       struct connector_config **out)
+{
+	return load(path, errors, false, out);
+}
+
+void config_free(struct connector_config **c)
+{
+	if (!*c)
+		return;
+	free((*c)->path);
+	free((*c)->service_name);
+	free((*c)->profile);
+	free((*c)->profile_path);
+	free((*c)->data_dir);
+	free((*c)->runtime_dir);
+	free((*c)->key_file);
+	free((*c)->monitor_host);
+	free((*c)->log_format);
+	for (unsigned i = 0; i < ROLE_COUNT; i++) {
+		free((*c)->user[i]);
+		settings_free(&(*c)->child[i]);
+	}
+	free(*c);
+	*c = NULL;
+}
+
+int config_open_key(const struct connector_config *c, FILE *errors)
+{
+	struct troubles t = { .count = 0 };
+	int fd = key_file_open(c->key_file, (struct place){ .file = "key_file" }, &t);
+
+	trouble_print(&t, errors);
+	return fd;
+}
