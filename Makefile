@@ -57,7 +57,7 @@ $(B)/obj/gen/%.pb-c.o: $(B)/gen/proto/%.pb-c.c
 	@mkdir -p $(dir $@)
 	@$(CC) $(BASE) $(HARDEN) $(CFLAGS) $(EXTRA) -w -c $< -o $@
 
-$(B)/obj/executor/%.o: | $(PROTO_C)
+$(patsubst %.c,$(B)/obj/%.o,$(SRC_kms-executor)): | $(PROTO_C)
 $(B)/obj/%.o: %.c
 	@mkdir -p $(dir $@)
 	@$(CC) $(ALLCFLAGS) -MMD -MP -c $< -o $@

@@ -13,6 +13,7 @@
 #include "supervisor/cli/commands.h"
 #include "supervisor/cli/node.h"
 
+#define CHAINS_MAX 16
 #define PARAMS_MAX 1024
 #define CODE_MAX   (128u * 1024)	/* of one contract: 24 KiB, or 96 KiB on some chains */
 #define LIST_MAX   (256u * 1024)	/* what a view of a list returns */
@@ -21,6 +22,7 @@ struct online {
 	const struct connector_config *config;
 	const struct settings *chains;		/* the listener's */
 	struct profile profile;			/* the executor's */
+	const char *answers[CHAINS_MAX];	/* URL of a node on the right chain; NULL: none */
 	unsigned failed;
 };
 
@@ -98,6 +100,8 @@ static void check_node(struct online *o, unsigned chain, unsigned i)
 
 	if (!check_chain_id(o, chain, node, url))
 		return;
+	if (chain < CHAINS_MAX && !o->answers[chain])
+		o->answers[chain] = url;
 	for (unsigned k = 0; k < o->profile.contracts && !*address; k++)
 		if (o->profile.contract[k].chain == id)
 			addr_text(&o->profile.contract[k].address, address);
@@ -119,21 +123,13 @@ static void check_ws(struct online *o, unsigned chain, unsigned i)
 		say(o, true, "WebSocket %s accepts connections", node);
 }
 
-/* Contracts and account: at the first node that answers. */
+/* Contracts and account: at the first node that is on their chain. */
 
 static const char *node_of(struct online *o, uint64_t chain_id)
 {
-	for (unsigned i = 0; i < get_setting_u64(o->chains, "chain"); i++) {
-		if (get_setting_u64(o->chains, "chain.%u.id", i) != chain_id)
-			continue;
-		for (unsigned k = 0; k < get_setting_u64(o->chains, "chain.%u.http", i); k++) {
-			const char *url = get_setting(o->chains, "chain.%u.http.%u.url", i, k);
-			static struct node_reply r;
-			uint64_t id;
-			if (call_u64(url, "eth_chainId", &r, &id) == OK && id == chain_id)
-				return url;
-		}
-	}
+	for (unsigned i = 0; i < get_setting_u64(o->chains, "chain") && i < CHAINS_MAX; i++)
+		if (get_setting_u64(o->chains, "chain.%u.id", i) == chain_id)
+			return o->answers[i];
 	return NULL;
 }
 

@@ -55,6 +55,7 @@ function hasFiles(dir) {
  *   core       options of startCore          bucket  options of startBucket
  *   proxy      false: the connector reaches the chain directly; the judge then cannot see
  *              what was signed but never mined
+ *   onCall     sees each JSON-RPC call of the connector
  *   coreProxy, bucketProxy   true: a proxy stands before that peer too
  *   coprocessors  how many (3)               nodes   how many other KMS nodes are registered (0)
  *   thresholds [public, user, key]           register  false: our node is not registered
@@ -89,7 +90,11 @@ async function build(world, options, keep) {
   ].map((p) => p.then(keep)));
   const raws = options.proxy === false ? null : rawCollector();
   const proxyOf = (port, more) => startProxy(port, more).then(keep);
-  const proxy = raws ? await proxyOf(chain.port, { countRpc: true, onCall: raws.see }) : null;
+  const onCall = (call) => {
+    raws.see(call);
+    options.onCall?.(call);
+  };
+  const proxy = raws ? await proxyOf(chain.port, { countRpc: true, onCall }) : null;
   const coreProxy = options.coreProxy ? await proxyOf(core.port) : null;
   const bucketProxy = options.bucketProxy ? await proxyOf(bucket.port) : null;
 
@@ -170,6 +175,7 @@ async function build(world, options, keep) {
     data_dir: path.join(world.dir, 'data'),
     runtime_dir: path.join(world.dir, 'run'),
     monitor: { listen: `127.0.0.1:${world.monitorPort}` },
+    s3_config: { allow_private: true }, /* the buckets' URLs are loopback */
     ...options.config,
   };
   world.writeConfig = (change = {}) => {

@@ -1,0 +1,94 @@
+/*
+ * look - what an operator sees of a world's connector: lines of its log by code, counters,
+ * status, requests.  For tests of faults: each must end in one clear line and a counter.
+ */
+import { sleep, until } from '../peers/process.mjs';
+
+/** One log line as an object: its fields, and `text` as it stands in the log. */
+export function parseLine(text) {
+  const line = { text };
+  for (const [, name, quoted, plain] of text.matchAll(/([a-z_]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))/g)) {
+    line[name] = quoted ?? plain;
+  }
+  return line;
+}
+
+/**
+ * The operator of a world.  `code` is a code of proto/events.h such as "X006".
+ *   mark()                     where the log ends now
+ *   lines(code[, where])       lines of a code; where: { from (a mark), id, ... } (fields that must fit)
+ *   waitLine(code[, where])    the first such line, as soon as it is there
+ *   counters()                 /metrics: name without "kms_connector_" -> number
+ *   grown(before, name)        how much a counter has grown since counters() was called
+ *   status()                   `status --json`, with `code` and `text` of the plain command
+ *   stage(name)                that stage of status
+ *   show(id)                   `show ID --json`: the newest version, or null
+ *   waitShow(id, what, fits)   until fits(row) is true; returns the row
+ *   list(state)                names of requests in that state
+ */
+export function lookAt(world) {
+  const self = {};
+
+  self.mark = () => world.log().length;
+  self.lines = (code, { from = 0, ...fields } = {}) => {
+    const wanted = Object.entries(fields);
+    return world.log().slice(from).split('\n').filter((text) => text.includes(` code=KC-${code} `)).map(parseLine)
+      .filter((line) => wanted.every(([k, v]) => (v instanceof RegExp ? v.test(line[k] ?? '') : line[k] === String(v))));
+  };
+  self.waitLine = (code, where = {}, timeoutMs = 15000) => {
+    return until(`line ${code} ${JSON.stringify(where)}`, () => self.lines(code, where)[0], timeoutMs);
+  };
+
+  self.counters = async () => {
+    const text = await (await fetch(`${world.monitorUrl}/metrics`)).text();
+    return Object.fromEntries([...text.matchAll(/^kms_connector_(\w+?)(?:_total)?(?:\{[^}]*\})? (\d+)$/gm)]
+      .map(([, name, value]) => [name, Number(value)]));
+  };
+  self.grown = async (before, name) => {
+    const now = await self.counters();
+    if (!(name in now)) throw new Error(`no counter ${name}`);
+    return now[name] - (before[name] ?? 0);
+  };
+  self.waitCounter = (name, fits, timeoutMs = 15000) => {
+    return until(`counter ${name}`, async () => fits((await self.counters())[name]), timeoutMs, 50);
+  };
+
+  const json = async (...words) => {
+    const { code, output } = await world.cli(...words, '--json');
+    return { code, ...JSON.parse(output) };
+  };
+  self.status = async () => {
+    const { code, output } = await world.cli('status');
+    return { ...await json('status'), code, text: output };
+  };
+  self.stage = async (name) => (await json('status')).stages.find((s) => s.name === name);
+  self.waitStage = (name, state, timeoutMs = 15000) => {
+    return until(`stage ${name} ${state}`, async () => {
+      const stage = await self.stage(name);
+      return stage.state === state && stage;
+    }, timeoutMs, 100);
+  };
+  self.show = async (id) => (await json('show', id)).requests[0] ?? null;
+  self.waitShow = (id, what, fits, timeoutMs = 15000) => {
+    return until(`${id} ${what}`, async () => {
+      const row = await self.show(id);
+      return row && fits(row) && row;
+    }, timeoutMs, 50);
+  };
+  self.waitState = (id, state, timeoutMs) => self.waitShow(id, state, (row) => row.state === state, timeoutMs);
+  self.list = async (state) => {
+    const { requests } = await json('list', '--limit', '1000', ...(state ? ['--state', state] : []));
+    return requests.map((r) => r.id);
+  };
+
+  /** Until nothing is paused and every process can do its work. */
+  self.waitFine = (timeoutMs = 15000) => until('status 0', async () => {
+    const status = await self.status();
+    if (status.code !== 0) throw new Error(status.text.split('\n\n')[0]);
+    return status;
+  }, timeoutMs, 100);
+
+  return self;
+}
+
+export { sleep, until };
