@@ -45,7 +45,8 @@ struct http_request {
 	bool public_only;		/* refuse private, loopback and link-local addresses */
 	/* Optional: each piece of body as it comes, before it is appended (incremental hash). */
 	void (*on_piece)(void *owner, struct bytes piece);
-	void (*on_done)(void *owner, struct http_result *result);	/* exactly once, never from http_start */
+	/* Exactly once, never from http_start. */
+	void (*on_done)(void *owner, struct http_result *result);
 	void *owner;
 };
 

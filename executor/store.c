@@ -57,9 +57,11 @@ static const char *const readings[] = {
 
 _Noreturn void store_fail(sqlite3 *db, const char *what)
 {
+	int code = db ? sqlite3_errcode(db) : SQLITE_IOERR;
+
 	log_say(EV_X013_store_failed, "doing=%s error=\"%s\"", what,
 		db ? sqlite3_errmsg(db) : "cannot open");
-	_exit(EXIT_io);
+	_exit(code == SQLITE_NOTADB || code == SQLITE_CORRUPT ? EXIT_data : EXIT_io);
 }
 
 void store_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out)

@@ -176,7 +176,7 @@ static void judge_nonces(struct lane *l, uint64_t was)
 	if (l->quiet_since_ms == 0 || l->chain_nonce != was) {
 		l->quiet_since_ms = now;
 		l->adopted = false;
-		count(CNT_SUBMITTER_foreign_nonces, l->chain_nonce - (was > l->next_nonce ? was : l->next_nonce));
+		count(CNT_SUBMITTER_foreign_nonces, 1);
 		log_say(EV_T003_foreign_nonce, "chain=%s chain_nonce=%llu journal_nonce=%llu", l->name,
 			(unsigned long long)l->chain_nonce, (unsigned long long)l->next_nonce);
 		return;

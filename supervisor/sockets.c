@@ -113,7 +113,7 @@ int sockets_listen_tcp(const char *host, uint16_t port)
 	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) < 0 ||
 			bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 ||
-			listen(fd, SOCKETS_BACKLOG) < 0)) {
+			listen(fd, SOCKETS_BACKLOG_TCP) < 0)) {
 		int error = errno;
 		close(fd);
 		errno = error;

@@ -10,6 +10,7 @@
 #include "supervisor/home.h"
 
 #define SOCKETS_BACKLOG 16
+#define SOCKETS_BACKLOG_TCP 256	/* a full one costs who connects a second */
 
 /* link_<name>: index of the rows of IPC_LINKS */
 enum link_name {

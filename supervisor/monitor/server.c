@@ -262,25 +262,33 @@ static struct client *find_free(struct server *s)
 	return NULL;
 }
 
-static void on_accept(void *owner, unsigned events)
+static bool accept_one(struct server *s)
 {
-	struct server *s = owner;
 	struct client *c = find_free(s);
-	(void)events;
 
 	if (!c) {
 		watch_set(s->watch, 0);	/* the next wait in the backlog */
-		return;
+		return false;
 	}
 	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
-		return;
+		return false;
 	c->step = STEP_READING;
 	c->fd = fd;
 	c->head_len = 0;
 	c->watch = watch_new(s->loop, fd, WATCH_READ, on_client, c);
 	timer_start(c->deadline, SERVER_READ_S, 0);
 	s->clients++;
+	return true;
+}
+
+static void on_accept(void *owner, unsigned events)
+{
+	struct server *s = owner;
+	(void)events;
+
+	while (accept_one(s))
+		;
 	s->ops->on_clients(s->owner, s->clients);
 }
 

@@ -5,6 +5,9 @@
  * for sound when a table would then be outside its limits.  Seeds: tests/configs/profiles and
  * proto/profiles.  With -DPLANTED_BUG a profile with more than six troubles, which no seed
  * has, ends the program: so a run can be shown to find something.
+ *
+ * Seed files in: tests/configs/profiles proto/profiles
+ * Links: supervisor/cli/profile_yaml.c supervisor/cli/trouble.c supervisor/cli/document.c supervisor/cli/suggest.c supervisor/cli/value.c
  */
 #include <stdlib.h>
 

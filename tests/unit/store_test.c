@@ -1,0 +1,271 @@
+/* store - what is known again after a restart, and what one event does to another. */
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/loop.h"
+#include "executor/store.h"
+
+static char dir[64];
+
+static void begin(void)
+{
+	snprintf(dir, sizeof(dir), "/tmp/kms-store-XXXXXX");
+	cr_assert_not_null(mkdtemp(dir));
+}
+
+static void end(void)
+{
+	char path[100];
+	static const char *const files[] = { "requests.db", "requests.db-wal", "requests.db-shm" };
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
+TestSuite(store, .timeout = 30, .init = begin, .fini = end);
+
+static struct {
+	uint64_t op;
+	enum store_outcome what;
+	unsigned calls, want;
+	struct loop *loop;
+	struct { uint64_t op; enum op_state now; } touched[8];
+	unsigned touches;
+} t;
+
+static void called(void)
+{
+	if (++t.calls >= t.want)
+		loop_stop(t.loop);
+}
+
+static void on_event(void *owner, uint64_t op, enum store_outcome what)
+{
+	(void)owner;
+	t.op = op;
+	t.what = what;
+	called();
+}
+
+static void on_change(void *owner, uint64_t op, enum op_state state)
+{
+	(void)owner, (void)op, (void)state;
+	called();
+}
+
+static void on_cursor(void *owner, uint64_t chain, uint64_t block)
+{
+	(void)owner, (void)chain, (void)block;
+	called();
+}
+
+static void on_touched(void *owner, uint64_t op, enum op_state now)
+{
+	(void)owner;
+	if (!op) {
+		called();
+		return;
+	}
+	t.touched[t.touches].op = op;
+	t.touched[t.touches++].now = now;
+}
+
+static void wait_for(unsigned n)
+{
+	t.calls = 0;
+	t.want = n;
+	loop_run(t.loop);
+}
+
+static struct store_event event(uint8_t id, uint8_t content, uint8_t block)
+{
+	struct store_event ev = { .chain = 7, .kind = KIND_public_decryption, .block = block,
+				  .topics = BYTES("topics", 6), .data = BYTES("data", 4),
+				  .state = STATE_seen, .reason = "", .seen_ms = 1 };
+	ev.id.b[31] = id;
+	ev.content.b[0] = content;
+	ev.block_hash.b[0] = block;
+	return ev;
+}
+
+static enum store_outcome put(struct store *s, struct store_event ev)
+{
+	store_put_event(s, &ev, on_event, NULL);
+	wait_for(1);
+	return t.what;
+}
+
+static struct store *open_store(void)
+{
+	t.loop = t.loop ? t.loop : loop_new();
+	return store_open(t.loop, dir);
+}
+
+static struct store_row last;
+static unsigned rows;
+
+static void on_row(void *owner, const struct store_row *r)
+{
+	(void)owner;
+	last = *r;
+	last.topics.p = last.data.p = last.calldata.p = NULL;
+	rows++;
+}
+
+static const struct store_visitor visitor = { .row = on_row };
+
+Test(store, the_same_event_again_changes_nothing)
+{
+	struct store *s = open_store();
+
+	cr_assert_eq(put(s, event(1, 1, 10)), STORE_NEW);
+	uint64_t first = t.op;
+	cr_assert_eq(put(s, event(1, 1, 10)), STORE_AGAIN);
+	cr_assert_eq(t.op, first);
+	cr_assert_eq(put(s, event(1, 1, 11)), STORE_MOVED);
+	cr_assert_eq(t.op, first);
+	cr_assert(store_row(s, first, visitor));
+	cr_assert_eq(last.block, 11);
+	store_close(&s);
+}
+
+Test(store, other_content_under_a_known_id_is_held)
+{
+	struct store *s = open_store();
+
+	cr_assert_eq(put(s, event(1, 1, 10)), STORE_NEW);
+	cr_assert_eq(put(s, event(1, 2, 11)), STORE_CONFLICT);
+	cr_assert(store_row(s, t.op, visitor));
+	cr_assert_eq(last.state, STATE_held);
+	cr_assert_eq(store_count(s, STATE_seen), 1);
+	store_close(&s);
+}
+
+static void done_in_block(struct store *s, uint64_t op, uint8_t block)
+{
+	struct store_change c = { .op = op, .state = STATE_done, .tx_block = block,
+				  .calldata = BYTES("call", 4) };
+	c.tx_block_hash.b[0] = block;
+	c.tx.b[0] = 0xaa;
+	store_put_change(s, &c, on_change, NULL);
+	wait_for(1);
+}
+
+Test(store, a_block_that_left_retracts_and_reopens)
+{
+	struct store *s = open_store();
+	struct b32 hash = { { 20 } }, other = { { 21 } };
+
+	put(s, event(1, 1, 20));
+	uint64_t seen = t.op;
+	put(s, event(2, 1, 10));
+	uint64_t done = t.op;
+	put(s, event(3, 1, 19));
+	done_in_block(s, done, 20);
+
+	store_put_retracted(s, 7, 20, &other, on_touched, NULL);	/* another hash: nothing */
+	wait_for(1);
+	cr_assert_eq(t.touches, 0);
+	store_put_retracted(s, 7, 20, &hash, on_touched, NULL);
+	wait_for(1);
+	cr_assert_eq(t.touches, 2);
+	for (unsigned i = 0; i < t.touches; i++)
+		cr_assert_eq(t.touched[i].now, t.touched[i].op == seen ? STATE_retracted : STATE_submitting);
+	cr_assert(store_row(s, done, visitor));
+	cr_assert_eq(last.state, STATE_submitting);
+	cr_assert_eq(last.calldata.len, 4, "the answer is kept");
+	cr_assert_eq(last.tx_block, 0);
+
+	cr_assert_eq(put(s, event(1, 1, 22)), STORE_REVIVED);	/* the event again, in another block */
+	cr_assert_eq(t.op, seen);
+	/* and the same id with other content, after the first was retracted, is a new request */
+	hash.b[0] = 22;
+	store_put_retracted(s, 7, 22, &hash, on_touched, NULL);
+	wait_for(1);
+	cr_assert_eq(put(s, event(1, 9, 23)), STORE_NEW);
+	store_close(&s);
+}
+
+Test(store, everything_is_there_after_a_restart)
+{
+	struct store *s = open_store();
+	struct store_cursor c = { .present = true, .block = 99 };
+
+	c.hash.b[5] = 5;
+	c.filter.b[6] = 6;
+	for (uint8_t i = 0; i < 100; i++) {
+		struct store_event ev = event(i, 1, 10);
+		store_put_event(s, &ev, on_event, NULL);
+	}
+	wait_for(100);
+	store_put_cursor(s, 7, &c, on_cursor, NULL);
+	wait_for(1);
+	store_put_finalized(s, 7, 42);
+	store_close(&s);
+
+	s = open_store();
+	struct store_cursor back = store_cursor(s, 7);
+	cr_assert(back.present);
+	cr_assert_eq(back.block, 99);
+	cr_assert(b32_eq(&back.hash, &c.hash) && b32_eq(&back.filter, &c.filter));
+	cr_assert_eq(store_finalized(s, 7), 42);
+	cr_assert_not(store_cursor(s, 8).present);
+	rows = 0;
+	cr_assert_eq(store_open_rows(s, 0, 1000, visitor), 100);
+	cr_assert_eq(store_open_rows(s, 60, 10, visitor), 10);
+	rows = 0;
+	cr_assert_eq(store_list(s, STATE_seen, 0, 0, 7, visitor), 7);
+	cr_assert_eq(last.op, 94);
+	uint8_t open[40 * 4];
+	cr_assert_eq(store_open_blocks(s, 7, 0, open, 4), 1);
+	cr_assert_eq(be64_get(open), 10);
+	store_close(&s);
+}
+
+Test(store, what_was_reported_survives_a_kill)
+{
+	int said[2];
+
+	cr_assert_eq(pipe(said), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct store *s = open_store();
+		for (uint8_t i = 0; i < 50; i++) {
+			put(s, event(i, 1, 10));
+			if (write(said[1], &i, 1) != 1)
+				_exit(1);
+		}
+		for (;;)
+			pause();
+	}
+	close(said[1]);
+	uint8_t n = 0;
+	for (uint8_t i = 0; i < 50; i++)
+		cr_assert_eq(read(said[0], &n, 1), 1);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+
+	struct store *s = open_store();
+	cr_assert_eq(store_count(s, STATE_seen), 50);
+	store_close(&s);
+}
+
+Test(store, a_newer_schema_and_no_store_are_refused, .exit_code = 65)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "%s/requests.db", dir);
+	FILE *f = fopen(path, "w");
+	fputs("this is no database, whatever its name says; it is text of some length\n", f);
+	fclose(f);
+	struct store *s = open_store();
+	store_close(&s);
+}
