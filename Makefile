@@ -125,7 +125,7 @@ $(B)/test/%: $(B)/obj/tests/%.o $(ARCHIVES) $(B)/libcommon.a
 	@mkdir -p $(dir $@)
 	@$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) $(B)/libcommon.a -Wl,--end-group $(ALL_LIBS)
 
-tests-built: $(UNIT_BIN)
+tests-built: $(UNIT_BIN) $(B)/bin/kms-pages
 unit: all tests-built
 	@B=$(B) tests/unit.sh $(UNIT_BIN)
 
@@ -166,11 +166,19 @@ $(B)/bin/kms-pages: $(B)/obj/tests/pages.o $(B)/libcommon.a
 
 # ---- installation -------------------------------------------------------------------------
 
-install: all
+$(B)/man/kms-connector.1: $(B)/bin/kms-pages
+	@mkdir -p $(dir $@) && $< man1 > $@
+$(B)/man/kms-connector.yaml.5: $(B)/bin/kms-pages
+	@mkdir -p $(dir $@) && $< man5 > $@
+
+install: all $(B)/man/kms-connector.1 $(B)/man/kms-connector.yaml.5
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/kms-connector \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d \
 		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d $(DESTDIR)$(PREFIX)/share/kms-connector/profiles \
-		$(DESTDIR)/etc/kms-connector
+		$(DESTDIR)/etc/kms-connector $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 644 $(B)/man/kms-connector.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(B)/man/kms-connector.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/lib/kms-connector
 	ln -sf ../lib/kms-connector/kms-connector $(DESTDIR)$(PREFIX)/bin/kms-connector
 	install -m 644 proto/profiles/*.yaml $(DESTDIR)$(PREFIX)/share/kms-connector/profiles

@@ -454,6 +454,8 @@ static bool call_set(struct http_call *c, const struct http_request *r)
 	}
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(r->timeout_s * 1000));
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(r->connect_timeout_s * 1000));
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, r->stall_s > 0 ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)r->stall_s);
 	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)r->body_max);
 	return true;
 }

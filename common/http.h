@@ -42,6 +42,7 @@ struct http_request {
 	size_t body_max;		/* bytes */
 	double timeout_s;		/* for the whole exchange */
 	double connect_timeout_s;
+	double stall_s;			/* ends it when no byte moves for so long; 0: only timeout_s */
 	bool public_only;		/* refuse private, loopback and link-local addresses */
 	/* Optional: each piece of body as it comes, before it is appended (incremental hash). */
 	void (*on_piece)(void *owner, struct bytes piece);

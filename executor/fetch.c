@@ -8,9 +8,10 @@
 #include "common/keccak.h"
 #include "common/log.h"
 #include "common/proc.h"
-#include "executor/chainview.h"
+#include "executor/holder.h"
 
 #define CONNECT_TIMEOUT_S 5.0
+#define STALL_S 4.0		/* a bucket that moves no byte for so long hangs */
 #define URL_MAX 600
 
 struct part {			/* one body of a fetch */
@@ -18,7 +19,8 @@ struct part {			/* one body of a fetch */
 	struct http_call *call;
 	struct keccak hash;
 	struct body body;
-	unsigned tries;		/* holders asked so far */
+	uint64_t asked;		/* holders asked so far, by position */
+	unsigned holder;	/* the one asked now */
 	bool started, finished;
 };
 
@@ -44,10 +46,13 @@ struct fetcher {
 	size_t guess;		/* expected size of a body */
 	unsigned busy;
 	const char *base;	/* storage the operator wrote; NULL: registered buckets */
+	struct holders holders;
 };
 
 static void pump(struct fetcher *f);
 static void try_next(struct part *p);
+
+static const struct addr no_holder;	/* of storage the operator wrote */
 
 static unsigned part_index(const struct part *p)
 {
@@ -227,6 +232,27 @@ static unsigned holders_of(const struct fetch *f, const struct material *m)
 	return f->fetcher->base ? 1 : m->count;
 }
 
+static const struct addr *holder_list(const struct fetch *f, const struct material *m)
+{
+	return f->fetcher->base ? &no_holder : &f->request->coprocessor[m->first];
+}
+
+/* Any answer but "not now" says that the bucket lives; without a status there was none. */
+static void note_answer(struct part *p, const struct http_result *r)
+{
+	struct fetch *f = p->fetch;
+	struct fetcher *all = f->fetcher;
+	const struct addr *who =
+		&holder_list(f, &f->request->material[part_index(p)])[p->holder];
+
+	if (r->status > 0 && r->status < 500 && r->status != 429)
+		f->missed = true;
+	if (r->status > 0)
+		holder_answered(&all->holders, who);
+	else
+		holder_was_silent(&all->holders, who, loop_now_ms(all->x->loop));
+}
+
 static void on_http(void *owner, struct http_result *r)
 {
 	struct part *p = owner;
@@ -238,13 +264,12 @@ static void on_http(void *owner, struct http_result *r)
 	p->call = NULL;
 	all->busy--;
 	if (!trouble) {
+		holder_answered(&all->holders, &holder_list(f, m)[p->holder]);
 		part_done(p, r);
 	} else {
-		unsigned holder = (unsigned)((f->op + p->tries - 1) % holders_of(f, m));
-		const char *bucket = holder_bucket(f, m, holder);
+		const char *bucket = holder_bucket(f, m, p->holder);
 		say_why(f, bucket ? bucket : "bucket", trouble, r->status);
-		if (r->outcome == HTTP_OK && r->status < 500 && r->status != 429)
-			f->missed = true;
+		note_answer(p, r);
 		try_next(p);
 	}
 	pump(all);
@@ -258,9 +283,12 @@ static void try_next(struct part *p)
 	const struct material *m = &f->request->material[part_index(p)];
 	unsigned holders = holders_of(f, m);
 	char url[URL_MAX];
+	int at;
 
-	while (p->tries < holders) {
-		const char *bucket = holder_bucket(f, m, (unsigned)((f->op + p->tries++) % holders));
+	while ((at = holder_next(&f->fetcher->holders, holder_list(f, m), holders,
+				 (unsigned)(f->op % holders), &p->asked, loop_now_ms(x->loop))) >= 0) {
+		p->holder = (unsigned)at;
+		const char *bucket = holder_bucket(f, m, p->holder);
 		if (!bucket) {
 			f->missed = true;
 			snprintf(f->why, sizeof(f->why), "the chain lists no bucket of a coprocessor that holds it");
@@ -268,7 +296,7 @@ static void try_next(struct part *p)
 		}
 		struct http_request r = {
 			.url = url, .body_max = BODY_MAX, .timeout_s = FETCH_TIMEOUT_S,
-			.connect_timeout_s = CONNECT_TIMEOUT_S,
+			.connect_timeout_s = CONNECT_TIMEOUT_S, .stall_s = STALL_S,
 			.public_only = !f->fetcher->base && !x->opt.allow_private,
 			.on_piece = on_piece, .on_done = on_http, .owner = p,
 		};

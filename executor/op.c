@@ -68,8 +68,8 @@ static void stop_work(struct op *op)
 	op->next_ms = 0;
 	ask_leave(op);
 	fetch_free(&op->fetch);
-	if (op->parked_at)
-		stage_forget(op->parked_at, op);
+	stage_forget(&op->x->core_stage, op);
+	stage_forget(&op->x->storage_stage, op);
 	outlet_withdraw(op->x, op);
 }
 
@@ -401,11 +401,12 @@ static void on_fetched(void *owner, enum fetch_outcome what, const char *why)
 		op_fire(op, OP_EVENT_refuse, reason);
 		return;
 	}
-	if (what == FETCH_OUTAGE)
-		stage_trouble(&x->storage_stage, TROUBLE_FLAKY, reason);
-	else
+	/* Each request counts once, so that one of its own cannot pause the stage. */
+	if (what != FETCH_OUTAGE)
 		stage_fine(&x->storage_stage);
-	if (op->attempts == 0)
+	else if (op->attempts == 0 || x->storage_stage.state != STAGE_RUNS)
+		stage_trouble(&x->storage_stage, TROUBLE_FLAKY, reason);
+	if (op->attempts == 0 && x->storage_stage.state == STAGE_RUNS)
 		log_say(EV_X006_fetch_failed, "id=%s why=\"%s\"", opid_text(op->kind, &op->id, id), reason);
 	op_again(op, reason);
 }

@@ -62,6 +62,10 @@ static struct op *unpark_first(struct stage *s)
 
 void stage_forget(struct stage *s, struct op *op)
 {
+	if (s->canary == op)
+		s->canary = NULL;
+	if (op->parked_at != s)
+		return;
 	for (struct op **p = &s->first; *p; p = &(*p)->next_parked) {
 		if (*p != op)
 			continue;
@@ -76,11 +80,11 @@ void stage_forget(struct stage *s, struct op *op)
 
 bool stage_admit(struct stage *s, struct op *op)
 {
-	if (s->state == STAGE_RUNS)
+	if (s->state == STAGE_RUNS || (s->state == STAGE_PAUSED && op == s->canary))
 		return true;
 	/* Nobody waits and no canary is out: this one may try. */
-	if (s->state == STAGE_PAUSED && !s->canary_out && !timer_is_running(s->timer)) {
-		s->canary_out = true;
+	if (s->state == STAGE_PAUSED && !s->canary && !timer_is_running(s->timer)) {
+		s->canary = op;
 		timer_start(s->timer, s->canary_s * 4, 0);
 		return true;
 	}
@@ -94,7 +98,7 @@ static void on_canary(void *owner)
 	struct stage *s = owner;
 	struct op *op = s->state == STAGE_PAUSED ? unpark_first(s) : NULL;
 
-	s->canary_out = op != NULL;
+	s->canary = op;
 	if (!op)
 		return;
 	timer_start(s->timer, s->canary_s * 4, 0);
@@ -118,7 +122,7 @@ static void pause_stage(struct stage *s, double canary_s, const char *why)
 	if (s->state == STAGE_HALTED)
 		return;		/* an operator's word counts more */
 	s->canary_s = canary_s;
-	s->canary_out = false;
+	s->canary = NULL;
 	timer_start(s->timer, canary_s, 0);
 	if (s->state != STAGE_RUNS)
 		return;		/* said already */
@@ -157,7 +161,7 @@ void stage_fine(struct stage *s)
 	if (s->state != STAGE_PAUSED)
 		return;
 	timer_stop(s->timer);
-	s->canary_out = false;
+	s->canary = NULL;
 	log_say(s->row->up, "stage=%s paused_s=%llu waiting=%u", s->row->name,
 		(unsigned long long)((clock_unix_ms() - s->since_ms) / 1000), s->parked);
 	set_state(s, STAGE_RUNS, "");
@@ -167,6 +171,7 @@ void stage_fine(struct stage *s)
 void stage_halt(struct stage *s)
 {
 	timer_stop(s->timer);
+	s->canary = NULL;
 	set_state(s, STAGE_HALTED, "an operator paused it");
 	log_say(s->row->down, "stage=%s why=\"%s\" clears=\"kms-connector continue %s\"",
 		s->row->name, s->why, s->row->name);
@@ -177,7 +182,7 @@ void stage_proceed(struct stage *s)
 	if (s->state == STAGE_RUNS)
 		return;
 	timer_stop(s->timer);
-	s->canary_out = false;
+	s->canary = NULL;
 	s->odd = 0;
 	log_say(s->row->up, "stage=%s by=operator waiting=%u", s->row->name, s->parked);
 	set_state(s, STAGE_RUNS, "");

@@ -39,7 +39,7 @@ struct stage {
 	uint64_t since_ms;		/* Unix */
 	char why[200];
 	double canary_s;
-	bool canary_out;		/* one is under way */
+	const struct op *canary;	/* the one that may try meanwhile; NULL: none is out */
 	unsigned odd;			/* odd outcomes in a row within a minute */
 	uint64_t odd_since_ms;
 	struct op *first, **last;	/* waiting; linked through op->next_parked */

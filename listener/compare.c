@@ -61,7 +61,8 @@ static enum err begin(struct chain *c)
 		e = add_open(c, c->resume.next - 1, &c->resume.hash);
 	if (e)
 		return e;
-	qsort(c->open, c->open_count, sizeof(c->open[0]), newest_first);
+	if (c->open_count)
+		qsort(c->open, c->open_count, sizeof(c->open[0]), newest_first);
 	c->phase = PHASE_COMPARE;
 	c->lowest_left = UINT64_MAX;
 	c->cursor_verdict = VERDICT_UNKNOWN;

@@ -243,6 +243,11 @@ void ws_drop(struct ws *w, const char *why)
 	}
 }
 
+static void say_up(const struct ws *w)
+{
+	log_say(EV_L002_ws_up, "chain=%s rpc=%s", w->chain, w->urls[w->at].name);
+}
+
 static void on_pulse(void *owner)
 {
 	struct ws *w = owner;
@@ -257,6 +262,10 @@ static void on_pulse(void *owner)
 		ws_drop(w, "silent");
 		return;
 	}
+	if (w->flapping && now - w->up_ms > FLAPPING_MS) {
+		w->flapping = false;	/* it lasts: that is news again */
+		say_up(w);
+	}
 	w->want_ping = true;
 	lws_callback_on_writable(w->wsi);
 }
@@ -269,7 +278,7 @@ static void on_message(struct ws *w)
 		w->state = UP;
 		w->up_ms = w->heard_ms;
 		if (!w->flapping)
-			log_say(EV_L002_ws_up, "chain=%s rpc=%s", w->chain, w->urls[w->at].name);
+			say_up(w);
 		w->said_lost = false;
 	}
 	w->on_wake(w->owner);

@@ -43,7 +43,7 @@ static void read_value(const cJSON *v, unsigned depth)
 	MUST(depth <= JSONRPC_DEPTH_MAX);
 	if (json_bytes(v, room, sizeof(room), &len) == OK)
 		MUST(len <= sizeof(room));
-	if (json_u64(v, &n) == OK)
+	if (json_u64(v, &n) == OK && strlen(v->valuestring) <= 66)
 		MUST(json_u256(v, &w) == OK);
 	if (json_b32(v, &h) == OK)
 		MUST(json_addr(v, &a) != OK);

@@ -1,6 +1,7 @@
 /*
- * While 200 requests flow, each process is killed at least 10 times at seeded moments; the
- * supervisor is started again as systemd would.  What counts is what the chain has accepted.
+ * While 200 requests flow, each process is killed at least 10 times at seeded moments: after a
+ * while, or in the middle of a call to the chain.  The supervisor is started again as systemd
+ * would.  What counts is what the chain has accepted.
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -11,87 +12,108 @@ import { startWorld } from './world.mjs';
 
 const REQUESTS = 200;
 const KILLS = 10; /* of each process */
-const CHILDREN = ['kms-listener', 'kms-executor', 'kms-submitter', 'kms-signer', 'kms-monitor'];
+const SUPERVISOR = 'kms-connector';
+const ALL = [SUPERVISOR, 'kms-listener', 'kms-executor', 'kms-submitter', 'kms-signer', 'kms-monitor'];
+const CALLS = ['eth_getLogs', 'eth_estimateGas', 'eth_sendRawTransaction', 'eth_sendRawTransaction',
+  'eth_getTransactionReceipt'];
 const random = seeded();
 let world;
 
 before(async () => {
-  world = await startWorld({
-    core: { delayMs: 150 },
-    config: { s3_config: { allow_private: true }, retry_interval_secs: 1 },
-  });
+  world = await startWorld({ core: { delayMs: 400 }, config: { retry_interval_secs: 1 } });
 });
 after(async () => {
   await world?.stop();
 });
 
-/** The supervisor dies and is started again as soon as it is gone; its children are left to themselves. */
-async function killSupervisor() {
-  const children = world.processes().slice(1);
-  await world.connector.kill();
-  await world.startConnector({ init: false });
-  return children;
+/* Resolves with the process of a name as soon as there is one: after a death it may rest a while. */
+const alive = (name) => until(`a process ${name}`, () => world.processOf(name), 40000, 5);
+
+/** Kills a process now, or while its connector makes a call of that name; true when it was in a call. */
+async function kill(name, method) {
+  const { pid } = await alive(name);
+  const met = method && await new Promise((resolve) => {
+    const timer = setTimeout(resolve, 1000, false);
+    world.onCall = (call) => {
+      if (call.method !== method) return;
+      world.onCall = null;
+      clearTimeout(timer);
+      process.kill(pid, 'SIGKILL');
+      resolve(true);
+    };
+  });
+  world.onCall = null;
+  if (!met) process.kill(pid, 'SIGKILL');
+  return Boolean(met);
 }
 
-/** Kills a process as soon as there is one; returns how long that took. */
-async function killChild(name) {
-  const began = Date.now();
-  await until(`a process ${name}`, () => {
-    try {
-      return world.signal(name);
-    } catch {
-      return false; /* it rests after the last time, or its supervisor does not live */
-    }
-  }, 40000, 5);
-  return Date.now() - began;
+/** With the supervisor its children go; it is started again at once, even if they still do. */
+async function killSupervisor(method) {
+  const children = world.processes().slice(1);
+  const met = await kill(SUPERVISOR, method);
+  await world.connector.exited;
+  await world.startConnector({ init: false });
+  return { children, met };
 }
 
 test(`each process is killed ${KILLS} times, ${REQUESTS} requests flow`, { timeout: 300000 }, async (t) => {
   t.diagnostic(`SEED=${random.seed}`);
-  const restarts = { 'kms-connector': 0 };
+  const kills = { inCall: 0, withOpen: 0 };
   const left = [];
-  let done = false;
 
   await world.startConnector();
 
-  /* Groups that have something in every stage at any time; the last ones after the last kills. */
+  /* Blocks come with each transaction or each second, so that transactions of ours also wait. */
+  async function mine(everySecond) {
+    await world.chain.rpc(everySecond ? 'evm_setIntervalMining' : 'evm_setAutomine', everySecond ? 1 : true);
+    await world.chain.mine(); /* what waited for the other kind of mining */
+  }
+
   async function askAll() {
     for (let asked = 0; asked < REQUESTS;) {
       const count = Math.min(random.between(3, 8), REQUESTS - asked);
+      await mine(random.below(2) === 1);
       await world.ask(count, { types: [0, 2, 5, 8], materials: random.between(1, 2) });
       asked += count;
-      await sleep(random.between(100, 1700));
+      await sleep(random.between(0, 900));
     }
   }
 
   async function killAll() {
-    const victims = random.shuffle(['kms-connector', ...CHILDREN].flatMap((name) => Array(KILLS).fill(name)));
-    for (const name of victims) {
-      await sleep(random.between(50, 1100));
-      if (name === 'kms-connector') left.push(...(await killSupervisor()));
-      else await killChild(name);
-      restarts[name] = (restarts[name] ?? 0) + 1;
+    for (const name of random.shuffle(ALL.flatMap((one) => Array(KILLS).fill(one)))) {
+      await sleep(random.between(20, 900));
+      const method = random.below(2) ? random.pick(CALLS) : null;
+      const open = world.requests.size - (await world.responseEvents()).size;
+      let met;
+      if (name === SUPERVISOR) {
+        const { children, met: inCall } = await killSupervisor(method);
+        left.push(...children);
+        met = inCall;
+      } else {
+        met = await kill(name, method);
+      }
+      kills[name] = (kills[name] ?? 0) + 1;
+      kills.inCall += met;
+      kills.withOpen += open > 0;
     }
   }
 
-  const killing = killAll();
-  const asking = askAll();
-  await Promise.all([killing, asking]).finally(() => { done = true; });
+  await Promise.all([killAll(), askAll()]);
   const began = Date.now();
   const { missing } = await world.waitAnswered(90000);
-  t.diagnostic(`killed ${JSON.stringify(restarts)}; all answered ${Date.now() - began} ms after the last one`);
-  assert.ok(done);
+  t.diagnostic(`killed ${JSON.stringify(kills)}; all answered ${Date.now() - began} ms after the last`);
   assert.deepEqual(missing, []);
-  assert.ok(world.requests.size === REQUESTS);
-  for (const name of ['kms-connector', ...CHILDREN]) assert.equal(restarts[name], KILLS, name);
+  assert.equal(world.requests.size, REQUESTS);
+  for (const name of ALL) assert.equal(kills[name], KILLS, name);
+  assert.ok(kills.withOpen >= 30, 'half of the kills meet open requests');
+  assert.ok(kills.inCall >= 10, 'some of them meet a call');
 
-  /* Nobody has to do anything, now or later. */
+  /* Nobody has to do anything, and our own books say so too. */
   const look = lookAt(world);
-  await look.waitFine(40000);
   await until('all requests are done in our books', async () => {
-    const rows = await look.list('done');
-    return rows.length === REQUESTS;
+    return (await look.list('done')).length === REQUESTS;
   }, 30000, 100);
+  await look.waitFine(40000);
 
   const verdict = await world.judge();
   assert.deepEqual(verdict.problems, []);
@@ -103,7 +125,7 @@ test(`each process is killed ${KILLS} times, ${REQUESTS} requests flow`, { timeo
   /* Children of killed supervisors are gone. */
   const orphans = left.filter(({ pid, name }) => {
     const now = readProcess(pid);
-    return now && now.name === name && now.state !== 'Z' && !world.processes().some((p) => p.pid === pid);
+    return now?.name === name && now.state !== 'Z' && !world.processes().some((p) => p.pid === pid);
   });
   assert.deepEqual(orphans, []);
 });

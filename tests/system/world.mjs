@@ -29,7 +29,7 @@ import { makeJudge, rawCollector } from './judge.mjs';
 import { makeRequests } from './requests.mjs';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
-const program = process.env.KMS_CONNECTOR_BIN ?? path.join(root, 'build', 'bin', 'kms-connector');
+export const program = process.env.KMS_CONNECTOR_BIN ?? path.join(root, 'build', 'bin', 'kms-connector');
 
 /** A configuration as YAML: top-level keys and lists in lines, the rest in flow style. */
 export function toYaml(config) {

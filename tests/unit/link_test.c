@@ -36,6 +36,7 @@ static void begin(const char *network)
 	cr_assert_eq(settings_put(s, "runtime_dir", "/tmp"), OK);
 	int fd = settings_to_fd(s, "config");
 	cr_assert_geq(fd, 0);
+	settings_free(&s);
 	int runner = fcntl(CONFIG_FD, F_DUPFD_CLOEXEC, 100);	/* what the test runner has there */
 	cr_assert_eq(dup2(fd, CONFIG_FD), CONFIG_FD);
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());

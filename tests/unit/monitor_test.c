@@ -388,7 +388,9 @@ Test(monitor, without_executor, .init = setup_without_executor, .fini = teardown
 {
 	cr_assert_eq(get("/v1/status"), 200);
 	cr_assert(says("\"executor\":false"));
-	cr_assert_not_null(cJSON_Parse(body()));
+	cJSON *metrics = cJSON_Parse(body());
+	cr_assert_not_null(metrics);
+	cJSON_Delete(metrics);
 	cr_assert_eq(get("/v1/requests"), 503);
 	cr_assert_eq(get("/v1/requests/public-7"), 503);
 	cr_assert_eq(get("/livez"), 200);

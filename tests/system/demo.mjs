@@ -1,0 +1,403 @@
+/*
+ * demo - the whole thing at work (`make demo`): a connector with a chain, contracts, storage and a
+ * KMS Core of its own answers 20 requests, while the demo does to it what bites operators.  At
+ * the end the chain is asked what really happened; exit 0 only if all of it is right.
+ * KEEP=1 leaves everything running until Ctrl-C.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { sleep, until } from '../peers/process.mjs';
+import { ledgerLines, makeScreen, seconds, tableHead } from './demo-screen.mjs';
+import { program, startWorld } from './world.mjs';
+
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
+const keep = Boolean(process.env.KEEP) && process.env.KEEP !== '0';
+
+/* FHE types by number: ebool 0, euint4 1, 8 2, 16 3, 32 4, 64 5, 128 6, 160 7, 256 8.  One row
+ * for each request, in the order in which they are asked: 20 altogether. */
+const opening = [[0], [2], [3], [4], [5], [7], [8], [0, 5, 8]];
+const during = {
+  core: [[4], [6], [1], [2, 3]], submitter: [[5]], listener: [[8]], executor: [[7, 7]], signer: [[3]],
+  account: [[6], [5, 0]], node: [[2]], storage: [[5]],
+};
+const all = [...opening, ...Object.values(during).flat()];
+
+const coreDelayMs = 250; /* a Core takes its time */
+const coreAwayMs = 1500;
+const nodeAwayMs = 4000;
+const missingMs = 3000;
+const patienceMs = 60000;
+
+/* What the ledger is held against: the design's figures, and for gas the typical answer of `check`. */
+const limits = { gas: 300_000, callsPerAnswer: 8, pollsPerSecond: 20_000 / 3600, memoryMiB: 48 };
+/* Questions about the head and the account, which come with time and not with requests. */
+const tags = ['latest', 'safe', 'finalized'];
+const isPoll = ({ method, params }) => method === 'eth_getTransactionCount' || method === 'eth_getBalance'
+  || (method === 'eth_getBlockByNumber' && tags.includes(params?.[0]));
+
+const screen = makeScreen();
+const { paint } = screen;
+const began = Date.now();
+const problems = [];
+let stopStaying = null; /* ends KEEP=1 */
+const rows = new Map(); /* name of a request -> what the monitor says of it */
+const rpc = { calls: 0, polls: 0, onSend: null };
+let world = null;
+let doing = 'starts';
+let looking = true; /* the table is kept up to date */
+let interrupted = false;
+
+process.stdout.on('error', () => process.exit(1)); /* nobody reads any more */
+
+// ---- what is shown -------------------------------------------------------------------------
+
+const clock = () => `${((Date.now() - began) / 1000).toFixed(1).padStart(5)} s`;
+const entries = () => [...world.requests].map(([name, { types }]) => ({ name, types, row: rows.get(name) }));
+
+function drawTable() {
+  const { rows: high, columns } = screen.room();
+  const shown = entries().slice(-(high - 4));
+  const now = `${clock()}  ${doing}`.slice(0, columns);
+  screen.draw(['', paint('bold', now), paint('dim', tableHead), ...shown.map(screen.tableLine)]);
+}
+
+/* Into a file: a line when a request has been in a new state for two looks, and at its end. */
+function sayChanges(before) {
+  for (const request of entries()) {
+    const state = request.row?.state;
+    const past = before.get(request.name);
+    if (!state || past?.said === state) continue;
+    if (state === 'done' || past?.state === state) {
+      screen.say(`${clock()}  ${screen.tableLine(request)}`.trimEnd());
+      before.set(request.name, { state, said: state });
+    } else {
+      before.set(request.name, { state, said: past?.said });
+    }
+  }
+}
+
+async function fetchJson(where) {
+  const answer = await fetch(`${world.monitorUrl}${where}`, { signal: AbortSignal.timeout(2000) });
+  return answer.ok ? answer.json() : null;
+}
+
+async function look() {
+  try {
+    const list = await fetchJson('/v1/requests?limit=50');
+    for (const row of list?.requests ?? []) rows.set(row.id, row);
+  } catch {
+    /* the window answers the next time */
+  }
+}
+
+async function watch() {
+  const before = new Map();
+  for (let next = Date.now(); looking; next = Math.max(next + 100, Date.now())) {
+    await sleep(next - Date.now());
+    await look();
+    if (!looking) return;
+    if (screen.live) drawTable();
+    else sayChanges(before);
+  }
+}
+
+function now(text) {
+  doing = text;
+  if (!screen.live) screen.say(`${clock()}  ${text}`);
+}
+
+// ---- what is done --------------------------------------------------------------------------
+
+const status = async () => fetchJson('/v1/status').catch(() => null);
+const stageIs = async (name, state) => (await status())?.stages.find((s) => s.name === name)?.state === state;
+const openNames = async () => {
+  const answered = await world.responseEvents();
+  return [...world.requests.keys()].filter((name) => !answered.has(name));
+};
+
+/* Asks for requests of prepared ciphertexts. */
+const ask = (sets) => world.ask(sets.length, { sets });
+
+/*
+ * One fault, from its end until all requests that are open then are answered (and `works` holds);
+ * one line tells it.  `bite` makes the fault and ends it.
+ */
+async function fault(what, text, bite, works = () => true) {
+  now(text);
+  await bite();
+  const ended = Date.now();
+  doing = 'the fault is over; waiting until everything works again';
+  const { missing } = await world.waitAnswered(patienceMs, { names: await openNames() });
+  const well = missing.length === 0
+    && await until('works again', works, Math.max(5000, patienceMs - (Date.now() - ended)), 20).then(() => true, () => false);
+  const line = `${what.padEnd(47)} ${seconds(Date.now() - ended).padStart(8)}`;
+  screen.say(well ? `${paint('bold', line)}  operator did: nothing`
+    : paint('bad', `${what}: did not recover within ${patienceMs / 1000} s`));
+  if (!well) {
+    const left = missing.map((name) => `${name} (${rows.get(name)?.state}: ${rows.get(name)?.reason})`);
+    throw new Error(`${what}: no recovery${left.length ? `; open: ${left.join(', ')}` : ''}`);
+  }
+  await sleep(700); /* for who watches */
+}
+
+const running = async (name, not) => {
+  const found = (await status())?.processes.find((p) => p.name === name);
+  return found?.ready && found.pid !== not;
+};
+
+async function killed(name, what, text, bite) {
+  let pid;
+  await fault(what, text, async () => {
+    await bite(() => {
+      pid ??= world.signal(`kms-${name}`);
+    });
+  }, () => running(name, pid));
+}
+
+const faults = {
+  core: (sets) => fault(`Core restarted, forgot ${sets.length} requests in work`,
+    `the Core is killed with ${sets.length} requests in work, and comes back knowing nothing`, async () => {
+      await world.core.control({ op: 'set', delayMs: 60000 });
+      await ask(sets);
+      await until('the Core holds the requests', async () => (await world.core.stats()).waiting >= sets.length);
+      await world.core.kill();
+      await sleep(coreAwayMs);
+      await world.core.restart();
+    }),
+  submitter: (sets) => killed('submitter', 'submitter killed in the middle of sending',
+    'kms-submitter is killed in the moment in which it sends a transaction', async (kill) => {
+      const sending = new Promise((resolve) => {
+        rpc.onSend = () => resolve(kill());
+      });
+      await ask(sets);
+      await sending;
+      rpc.onSend = null;
+    }),
+  listener: (sets) => killed('listener', 'listener killed as a request comes',
+    'kms-listener is killed; a request comes meanwhile', async (kill) => {
+      kill();
+      await ask(sets);
+    }),
+  executor: (sets) => killed('executor', 'executor killed with a request in work',
+    'kms-executor is killed while the Core works on a request', async (kill) => {
+      await ask(sets);
+      await until('the Core has it', async () => (await world.core.stats()).waiting > 0, 10000, 5);
+      kill();
+    }),
+  signer: (sets) => killed('signer', 'signer killed with a request in work',
+    'kms-signer, which holds the key, is killed while a request is open', async (kill) => {
+      await ask(sets);
+      kill();
+    }),
+  account: (sets) => fault('account empty, then filled again',
+    'the account has no money: answers wait', async () => {
+      await world.chain.fund(world.node.address, 0);
+      await ask(sets);
+      await until('sending is paused', () => stageIs('sending', 'paused'), 20000, 50);
+      await sleep(2000);
+      await world.chain.fund(world.node.address, 10);
+    }, () => stageIs('sending', 'runs')),
+  node: (sets) => fault(`chain node away for ${nodeAwayMs / 1000} s`,
+    `the chain node refuses connections for ${nodeAwayMs / 1000} s; a request comes meanwhile`, async () => {
+      await world.proxy.refuse();
+      await ask(sets);
+      await sleep(nodeAwayMs);
+      await world.proxy.forward();
+    }, () => running('listener')),
+  storage: ([[ciphertext]]) => fault('ciphertext missing, then there',
+    'a ciphertext is nowhere in the storage; it appears later', async () => {
+      await world.bucket.remove(ciphertext.digest);
+      const [name] = await ask([[ciphertext]]);
+      await until('a bucket was asked in vain', () => /404/.test(rows.get(name)?.reason ?? ''), 20000, 50);
+      await sleep(missingMs);
+      await world.bucket.put(ciphertext.body);
+    }),
+};
+
+// ---- the end -------------------------------------------------------------------------------
+
+/* Memory of all processes: proportional, or (who may not read that) resident. */
+function memory() {
+  const usage = world.usage();
+  if (usage.every((p) => p.pssKb > 0)) return { kib: usage.reduce((sum, p) => sum + p.pssKb, 0), count: usage.length };
+  const rss = usage.map(({ pid }) => {
+    return Number(/^VmRSS:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0);
+  });
+  return { kib: rss.reduce((a, b) => a + b, 0), count: usage.length, resident: true };
+}
+
+async function ledger(startedAt) {
+  const tookS = (Date.now() - startedAt) / 1000;
+  const { calls, polls } = rpc;
+  const mem = memory();
+  const said = await world.judge();
+  const events = await world.responseEvents();
+  const right = [...world.requests].filter(([name, asked]) => {
+    const event = events.get(name);
+    return event && String(event.args[1]) === String(asked.expected);
+  }).length;
+  const asked = all.length;
+  const perAnswer = (calls - polls) / Math.max(1, said.accepted);
+  const perSecond = polls / tookS;
+  const mib = mem.kib / 1024;
+  const list = [
+    ['requests asked', said.asked, `${asked}`, said.asked === asked],
+    ['consensus events', events.size, `${asked}: one for each`, events.size === asked],
+    ['plaintexts right', right, `${asked}: as encrypted`, right === asked],
+    ['transactions of our account', said.transactions, `${asked}: one for each`, said.transactions === asked],
+    ['nonces used twice', said.nonces.usedTwice.length, '0', said.nonces.usedTwice.length === 0],
+    ['holes in the nonces', said.nonces.holes.length, '0', said.nonces.holes.length === 0],
+    ['reverts paid', said.reverted, '0', said.reverted === 0],
+    ['gas per answer', said.gasPerAnswer, `at most ${limits.gas.toLocaleString('en-US')}`,
+      said.gasPerAnswer > 0 && said.gasPerAnswer <= limits.gas],
+    ['RPC calls per answer', perAnswer.toFixed(1), `at most ${limits.callsPerAnswer}, restarts included`,
+      perAnswer <= limits.callsPerAnswer],
+    ['RPC calls per second to watch', perSecond.toFixed(1), `at most ${limits.pollsPerSecond.toFixed(1)} (20,000 an hour)`,
+      perSecond <= limits.pollsPerSecond],
+    ['processes', mem.count, '6', mem.count === 6],
+    mem.resident ? ['memory of all, MiB resident', mib.toFixed(1), 'only root may read what is shared']
+      : ['memory of all, MiB (sum of PSS)', mib.toFixed(1), `at most ${limits.memoryMiB}`, mib <= limits.memoryMiB],
+  ];
+  for (const [what, value, should, ok] of list) {
+    if (ok === false) problems.push(`${what}: ${value}, should be ${should}`);
+  }
+  problems.push(...said.problems);
+  screen.say('', `${paint('bold', 'The ledger: what the chain says, not our log')}            should be`,
+    ...ledgerLines(list, paint), '');
+}
+
+function sayFailure() {
+  screen.say(paint('bad', 'Not right:'), ...problems.map((p) => `  ${p}`));
+  if (!world?.log) return;
+  const copy = path.join(root, 'build', 'demo.log');
+  const lines = world.log().trimEnd().split('\n');
+  screen.say('', 'The connector\'s last lines:', ...lines.slice(-20).map((l) => `  ${l}`));
+  try {
+    fs.copyFileSync(world.logFile, copy);
+    screen.say(`All of them: ${copy}`);
+  } catch {
+    /* there is no log yet */
+  }
+}
+
+/* What an operator may look at, until Ctrl-C. */
+async function stay() {
+  const short = path.relative(process.cwd(), program);
+  const run = `${short.startsWith('..') ? program : short} -c ${world.configFile}`;
+  const { monitorUrl } = world;
+  screen.say('Everything goes on running (KEEP=1).',
+    `  page        ${monitorUrl}/`, `  metrics     ${monitorUrl}/metrics`, `  chain RPC   ${world.chain.httpUrl}`,
+    `  config      ${world.configFile}`, `  log         ${world.logFile}`, '', 'To try in another terminal:',
+    `  ${run} status`, `  ${run} list`, `  ${run} show public-3`, `  ${run} check --online`,
+    `  curl ${monitorUrl}/readyz`, `  curl '${monitorUrl}/v1/requests?state=done&limit=3'`,
+    `  kill -9 ${world.processOf('kms-executor')?.pid}   # the executor; status shows what becomes of it`, '');
+  if (process.stdin.isTTY) {
+    screen.say('Enter asks for one more decryption; Ctrl-C ends everything.');
+    process.stdin.on('data', () => more().catch((e) => screen.say(`  ${e.message}`)));
+  } else {
+    screen.say('Ctrl-C ends everything.');
+  }
+  const alive = setInterval(() => {}, 1 << 30);
+  await Promise.race([
+    new Promise((resolve) => {
+      stopStaying = resolve;
+    }),
+    world.connector.exited.then(() => stopStaying || screen.say('The connector has ended.')),
+  ]);
+  clearInterval(alive);
+}
+
+async function more() {
+  const from = Date.now();
+  const [name] = await world.ask(1, { types: [world.requests.size % 9] });
+  const { missing } = await world.waitAnswered(patienceMs, { names: [name] });
+  screen.say(missing.length ? `  ${name} is not answered yet` : `  ${name} answered after ${seconds(Date.now() - from)}`);
+}
+
+/* Ctrl-C reaches the peers too: whatever fails from here on is the end, not a failure. */
+async function onSignal(code) {
+  if (interrupted) process.exit(code); /* asked twice: at once, by force */
+  interrupted = true;
+  looking = false;
+  if (stopStaying) return stopStaying();
+  screen.end();
+  screen.say('', 'Interrupted: ending what was started.');
+  await world.stop().catch(() => {});
+  process.exit(code);
+}
+
+async function play() {
+  screen.say(paint('bold', 'KMS Connector: demo'),
+    'A real connector, with a chain, its contracts, storage and a KMS Core of its own, answers',
+    `${all.length} requests to decrypt.  Meanwhile the demo breaks one part after the other, and nobody repairs`,
+    'anything by hand.  It takes about 40 seconds; the end is what the chain says.  Ctrl-C ends it.', '');
+  world = await startWorld({
+    core: { delayMs: coreDelayMs },
+    onCall: (call) => {
+      rpc.calls++;
+      if (isPoll(call)) rpc.polls++;
+      if (call.method === 'eth_sendRawTransaction') rpc.onSend?.();
+    },
+  });
+  for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]]) {
+    process.removeAllListeners(signal);
+    process.on(signal, () => onSignal(code));
+  }
+  screen.say(`${clock()}  chain, contracts, storage and Core run`);
+  const ciphertexts = await world.makeCiphertexts(all.flat(), { keepBodies: true });
+  let at = 0;
+  let used = 0;
+  const take = (list) => list.map((types) => {
+    used++;
+    return ciphertexts.slice(at, at += types.length);
+  });
+
+  const startedAt = Date.now();
+  await world.startConnector();
+  await until('the connector is ready', async () => {
+    if (world.connector.ended) throw new Error('it ended');
+    return (await fetch(`${world.monitorUrl}/readyz`)).status === 200;
+  }, 15000);
+  screen.say(`${clock()}  the connector is ready, ${seconds(Date.now() - startedAt)} after its start: `
+    + `${world.processes().length} processes`, '');
+  if (!screen.live) screen.say(`  time   ${tableHead}`);
+  const watching = watch();
+
+  now(`${opening.length} users ask for decryptions`);
+  for (const set of take(opening)) {
+    await ask([set]);
+    await sleep(350); /* users do not come all at once */
+  }
+  const { missing } = await world.waitAnswered(patienceMs);
+  if (missing.length) throw new Error(`not answered within ${patienceMs / 1000} s: ${missing.join(', ')}`);
+  for (const [name, list] of Object.entries(during)) await faults[name](take(list));
+  now('all requests are answered; the chain is asked what happened');
+  if (used !== all.length) throw new Error('the list of requests is wrong');
+  await until('the monitor shows all as done', () => entries().every((e) => e.row?.state === 'done'), 15000, 50);
+  looking = false;
+  await watching;
+  screen.end();
+  screen.say('', 'The requests, as the connector\'s monitor shows them (milliseconds per stage)',
+    paint('dim', tableHead), ...entries().map(screen.tableLine));
+  await ledger(startedAt);
+}
+
+try {
+  await play();
+} catch (e) {
+  problems.unshift(e.message);
+}
+if (!interrupted) {
+  looking = false;
+  screen.end();
+  if (problems.length) sayFailure();
+  else screen.say(paint('good', 'All of it is right.'));
+  if (keep && world) {
+    await stay();
+    screen.say('', 'Ending what was started.');
+  }
+  interrupted = true;
+  await world?.stop();
+  process.exit(problems.length ? 1 : 0);
+}
