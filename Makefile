@@ -41,7 +41,7 @@ COMMON  := $(wildcard common/*.c) proto/tables.c
 COMMON_O := $(patsubst %.c,$(B)/obj/%.o,$(COMMON))
 BINS    := $(addprefix $(B)/bin/,$(PROGRAMS))
 
-.PHONY: all help deps check demo ready san fuzz install clean unit tests-built system lint format pages
+.PHONY: FORCE all help deps check demo ready san fuzz install clean unit tests-built system lint format pages
 .SECONDARY:
 all: $(BINS)
 
@@ -75,7 +75,7 @@ $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 # what prints the build's hash must follow the sources
 $(B)/hash: FORCE
 	@mkdir -p $(B); echo '$(HASH)' | cmp -s - $@ || echo '$(HASH)' > $@
-FORCE:
+FORCE: ;
 $(B)/obj/common/proc.o: $(B)/hash
 
 # ---- dependencies -------------------------------------------------------------------------

@@ -13,6 +13,7 @@
 #define POLL_MAX_S      75.0	/* a result call blocks at the Core for up to 60 s */
 #define POLL_SHORT_MS   1000	/* an answer "not ready" sooner than this did not block */
 #define ODD_TRIES       3
+#define FORGOT_SAID_MS  60000	/* a Core that restarts forgets all: one line for them */
 
 struct verdict_row {
 	enum core_verdict start, result;
@@ -229,6 +230,27 @@ static void take_answer(struct op *op, struct bytes message)
 	op_fire(op, OP_EVENT_answer, NULL);
 }
 
+/* Started again, with the same id; at once only the first time. */
+static void on_forgotten(struct op *op)
+{
+	struct executor *x = op->x;
+	uint64_t now = loop_now_ms(x->loop);
+	char id[OPID_TEXT];
+
+	stage_fine(&x->core_stage);
+	count(CNT_EXECUTOR_core_forgot, 1);
+	if (!x->forgot_said_ms || now - x->forgot_said_ms > FORGOT_SAID_MS) {
+		x->forgot_said_ms = now;
+		log_say(EV_X003_core_forgot, "id=%s", opid_text(op->kind, &op->id, id));
+	}
+	op->asked = false;
+	give_room(op);
+	if (op->forgotten++ == 0)
+		op_fire(op, OP_EVENT_forgot, NULL);
+	else
+		op_again(op, "the Core does not know it again");
+}
+
 static void on_result(void *owner, const struct core_reply *r)
 {
 	struct op *op = owner;
@@ -242,11 +264,7 @@ static void on_result(void *owner, const struct core_reply *r)
 	if (v == VERDICT_TAKE) {
 		take_answer(op, r->message);
 	} else if (v == VERDICT_FORGOT) {
-		stage_fine(&op->x->core_stage);
-		count(CNT_EXECUTOR_core_forgot, 1);
-		op->asked = false;
-		give_room(op);
-		op_fire(op, OP_EVENT_forgot, NULL);
+		on_forgotten(op);
 	} else if (v == VERDICT_DOWN && r->from_peer && blocked) {
 		begin(op);	/* it waited for us as long as it may: ask on */
 	} else {

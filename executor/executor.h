@@ -65,6 +65,7 @@ struct executor {
 	uint64_t newest;		/* highest operation number known */
 	struct op *core_first, **core_last;	/* waiting for room at the Core */
 	unsigned core_busy, core_limit;
+	uint64_t forgot_said_ms;	/* monotonic: the last line that says the Core forgot */
 	struct op *submit_first, **submit_last;	/* waiting for credit at the submitter */
 
 	/* Of the account, as the submitter says. */

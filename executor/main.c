@@ -21,6 +21,7 @@
 
 static const struct stage_row core_row = {
 	.name = "core", .down = EV_X001_core_down, .up = EV_X002_core_up,
+	.refusal = EV_X016_core_paused, .odd = EV_X023_core_odd,
 	.gauge = CNT_EXECUTOR_paused_core, .clears = "by itself: the Core is asked again and again",
 };
 static const struct stage_row storage_row = {

@@ -77,6 +77,7 @@ struct op {
 
 	unsigned attempts;		/* of the present step */
 	unsigned odd;			/* outcomes that may be tried three times only */
+	unsigned forgotten;		/* times the Core did not know it any more */
 	uint64_t next_ms;		/* Unix ms of the next attempt; 0: none planned */
 	uint64_t paused_ms;		/* pauses that had passed when it came to memory */
 	uint64_t step_ms;		/* monotonic: when the present measure began */

@@ -117,17 +117,27 @@ static void set_state(struct stage *s, enum stage_state state, const char *why)
 	gauge(s->row->gauge, state != STAGE_RUNS);
 }
 
-static void pause_stage(struct stage *s, double canary_s, const char *why)
+static enum log_event event_of(const struct stage_row *row, enum trouble t)
 {
+	enum log_event ev = t == TROUBLE_REFUSAL ? row->refusal : t == TROUBLE_ODD ? row->odd : 0;
+
+	return ev ? ev : row->down;
+}
+
+static void pause_stage(struct stage *s, enum trouble t, const char *why)
+{
+	bool soon = t == TROUBLE_OUTAGE || t == TROUBLE_FLAKY;
+
 	if (s->state == STAGE_HALTED)
 		return;		/* an operator's word counts more */
-	s->canary_s = canary_s;
+	s->canary_s = soon ? CANARY_OUTAGE_S : CANARY_REFUSAL_S;
 	s->canary = NULL;
-	timer_start(s->timer, canary_s, 0);
+	timer_start(s->timer, s->canary_s, 0);
 	if (s->state != STAGE_RUNS)
 		return;		/* said already */
 	set_state(s, STAGE_PAUSED, why);
-	log_say(s->row->down, "stage=%s why=\"%s\" clears=\"%s\"", s->row->name, why, s->row->clears);
+	log_say(event_of(s->row, t), "stage=%s why=\"%s\" clears=\"%s\"", s->row->name, why,
+		s->row->clears);
 }
 
 void stage_trouble(struct stage *s, enum trouble t, const char *why)
@@ -142,8 +152,7 @@ void stage_trouble(struct stage *s, enum trouble t, const char *why)
 		if (s->odd < ODD_LIMIT)
 			return;
 	}
-	bool soon = t == TROUBLE_OUTAGE || t == TROUBLE_FLAKY;
-	pause_stage(s, soon ? CANARY_OUTAGE_S : CANARY_REFUSAL_S, why);
+	pause_stage(s, t, why);
 }
 
 static void release_all(struct stage *s)

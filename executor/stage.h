@@ -29,6 +29,7 @@ enum stage_state { STAGE_RUNS = 1, STAGE_PAUSED = 2, STAGE_HALTED = 3 };
 struct stage_row {		/* constant */
 	const char *name;
 	enum log_event down, up;
+	enum log_event refusal, odd;	/* instead of down, for those troubles; 0: down */
 	unsigned gauge;
 	const char *clears;
 };
