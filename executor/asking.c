@@ -94,6 +94,14 @@ void ask_core(struct op *op)
 	x->core_last = &op->next_core;
 }
 
+/* The stage is paused: wait there with the others for the canary, not for a time of one's own. */
+static void wait_there(struct op *op, enum trouble t, const char *why)
+{
+	stage_trouble(&op->x->core_stage, t, why);
+	give_room(op);
+	op_fire(op, OP_EVENT_go, why);
+}
+
 /* Verdicts that are the same for both calls. */
 
 static void odd_outcome(struct op *op, const char *why)
@@ -138,10 +146,11 @@ static void common_verdict(struct op *op, enum core_verdict v, const struct core
 		op_again(op, why);
 		return;
 	case VERDICT_DOWN:
-		if (!r->from_peer)
-			stage_trouble(&x->core_stage, TROUBLE_OUTAGE, why);
-		else
-			stage_fine(&x->core_stage);
+		if (!r->from_peer) {
+			wait_there(op, TROUBLE_OUTAGE, why);
+			return;
+		}
+		stage_fine(&x->core_stage);
 		give_room(op);
 		op_again(op, why);
 		return;
@@ -153,9 +162,7 @@ static void common_verdict(struct op *op, enum core_verdict v, const struct core
 		op_fire(op, OP_EVENT_refuse, why);
 		return;
 	case VERDICT_PAUSE:
-		stage_trouble(&x->core_stage, TROUBLE_REFUSAL, why);
-		give_room(op);
-		op_again(op, why);
+		wait_there(op, TROUBLE_REFUSAL, why);
 		return;
 	default:
 		odd_outcome(op, why);

@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/proc.h"
+#include "executor/op.h"
 
 #define REFRESH_S     60.0
 #define REFRESH_MIN_S 2.0	/* after a miss, or while the lists are not known */
@@ -125,7 +126,10 @@ static void on_buckets(void *owner, const struct jsonrpc_reply *reply)
 	v->buckets = 0;
 	for (uint32_t i = 0; i < abi_count(list); i++)
 		add_bucket(v, abi_item(list, i));
-	v->has_buckets = true;
+	if (!v->has_buckets) {
+		v->has_buckets = true;
+		op_buckets_known(v->x);
+	}
 }
 
 static bool is_our_identity(struct chainview *v, struct abi_view item)

@@ -32,6 +32,7 @@ struct core {
 struct core_call {
 	struct core *core;
 	struct core_call *next;
+	grpc_channel *channel;		/* borrowed from core */
 	grpc_call *call;
 	grpc_byte_buffer *request, *response;
 	grpc_metadata_array initial, trailing;
@@ -97,14 +98,27 @@ static void copy_details(const struct core_call *call, char out[CORE_DETAILS_MAX
 			*s = '.';
 }
 
+/*
+ * gRPC says in its own error text whether the peer sent the status, but says so too of the
+ * UNAVAILABLE that it makes itself when the connection is lost.
+ */
+static bool is_from_peer(const struct core_call *call)
+{
+	if (!call->error)
+		return true;
+	if (!strstr(call->error, "Error received from peer"))
+		return false;
+	return call->status != GRPC_STATUS_UNAVAILABLE ||
+	       grpc_channel_check_connectivity_state(call->channel, 0) == GRPC_CHANNEL_READY;
+}
+
 static void finish(struct core_call *call)
 {
 	struct core_reply r = { .status = (int)call->status };
 	grpc_slice all = grpc_empty_slice();
 	grpc_byte_buffer_reader reader;
 
-	/* gRPC says in its own error text whether the peer sent the status. */
-	r.from_peer = !call->error || strstr(call->error, "Error received from peer") != NULL;
+	r.from_peer = is_from_peer(call);
 	copy_details(call, r.details);
 	if (r.status == CORE_OK && call->response &&
 	    grpc_byte_buffer_reader_init(&reader, call->response)) {
@@ -256,8 +270,9 @@ struct core_call *core_start(struct core *c, unsigned endpoint, enum core_lane l
 	for (size_t i = 0; i < slice_count; i++)
 		grpc_slice_unref(slices[i]);
 	grpc_slice path = grpc_slice_from_static_string(method);
-	call->call = grpc_channel_create_call(c->channel[endpoint][lane], NULL, GRPC_PROPAGATE_DEFAULTS,
-					      c->cq, path, NULL, deadline, NULL);
+	call->channel = c->channel[endpoint][lane];
+	call->call = grpc_channel_create_call(call->channel, NULL, GRPC_PROPAGATE_DEFAULTS, c->cq, path,
+					      NULL, deadline, NULL);
 	c->in_flight++;
 	start_batch(call);
 	return call;

@@ -21,6 +21,7 @@ struct fetcher;
 struct op;
 
 struct executor_chain {
+	struct executor *x;
 	uint64_t id;
 	const char *name;		/* borrowed from the settings */
 	struct store_cursor cursor;	/* as granted to the listener */

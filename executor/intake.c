@@ -10,6 +10,7 @@
 #include "executor/kind.h"
 #include "executor/op.h"
 
+#define GRANT_EVENTS 64		/* stored events whose credit goes back before their block ends */
 #define OPEN_BLOCKS_PER_RESUME (IPC_OPEN_MAX / 40)
 
 static void grant(struct executor *x, struct executor_chain *c)
@@ -30,7 +31,8 @@ static void reload_row(void *owner, const struct store_row *r)
 /* The event is on disk. */
 static void on_event_stored(void *owner, uint64_t number, enum store_outcome what)
 {
-	struct executor *x = owner;
+	struct executor_chain *c = owner;
+	struct executor *x = c->x;
 	struct op *op = find_op(x, number);
 
 	if (number > x->newest)
@@ -47,6 +49,9 @@ static void on_event_stored(void *owner, uint64_t number, enum store_outcome wha
 		store_row(x->store, number, (struct store_visitor){ reload_row, x });
 	}
 	op_load_more(x);
+	/* One block may hold more events than the window. */
+	if (++c->events_back >= GRANT_EVENTS)
+		grant(x, c);
 }
 
 static void note_event(struct store_event *ev, const struct msg_event *m)
@@ -106,8 +111,7 @@ static enum err on_event(struct executor *x, struct link *l, const struct msg_ev
 	else if (m->topics.len >= 64)
 		memcpy(ev.id.b, m->topics.p + 32, 32);
 	note_event(&ev, m);
-	c->events_back++;
-	store_put_event(x->store, &ev, on_event_stored, x);
+	store_put_event(x->store, &ev, on_event_stored, c);
 	return OK;
 }
 

@@ -69,6 +69,7 @@ static void open_chains(struct executor *x)
 	x->chains = (unsigned)get_setting_u64(x->settings, "chain");
 	check(x->chains > 0 && x->chains <= CHAINS_MAX);
 	for (unsigned i = 0; i < x->chains; i++) {
+		x->chain[i].x = x;
 		x->chain[i].id = get_setting_u64(x->settings, "chain.%u.id", i);
 		x->chain[i].name = get_setting(x->settings, "chain.%u.name", i);
 	}

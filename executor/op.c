@@ -408,20 +408,47 @@ static void on_fetched(void *owner, enum fetch_outcome what, const char *why)
 		stage_trouble(&x->storage_stage, TROUBLE_FLAKY, reason);
 	if (op->attempts == 0 && x->storage_stage.state == STAGE_RUNS)
 		log_say(EV_X006_fetch_failed, "id=%s why=\"%s\"", opid_text(op->kind, &op->id, id), reason);
-	op_again(op, reason);
+	if (x->storage_stage.state == STAGE_RUNS)
+		op_again(op, reason);
+	else
+		op_fire(op, OP_EVENT_open, reason);	/* to wait there with the others for the canary */
+}
+
+/* Storage that the operator wrote needs no list of the chain. */
+static bool knows_storage(const struct executor *x)
+{
+	const char *base = find_setting(x->settings, "s3.endpoint");
+
+	return (base && *base) || chainview_has_buckets(x->view);
 }
 
 static void act_get_bodies(struct op *op)
 {
 	struct executor *x = op->x;
 
-	if (op->fetch || !stage_admit(&x->storage_stage, op))
+	if (op->fetch)
 		return;
-	if (!chainview_has_buckets(x->view) && !find_setting(x->settings, "s3.endpoint")) {
-		op_again(op, "the coprocessors' buckets are not known yet");
+	if (!knows_storage(x)) {
+		op->wants_buckets = true;
+		set_reason(op, "the coprocessors' buckets are not known yet");
 		return;
 	}
+	if (!stage_admit(&x->storage_stage, op))
+		return;
 	op->fetch = fetch_start(x->fetcher, op->request, op->number, on_fetched, op);
+}
+
+void op_buckets_known(struct executor *x)
+{
+	for (unsigned i = 0; i < OP_BUCKETS; i++)
+		for (struct op *op = x->bucket[i], *next; op; op = next) {
+			next = op->next;
+			if (!op->wants_buckets)
+				continue;
+			op->wants_buckets = false;
+			if (op->state == STATE_checking)
+				op_fire(op, OP_EVENT_open, NULL);
+		}
 }
 
 static void act_ask_core(struct op *op)

@@ -64,6 +64,7 @@ struct op {
 	bool ending;			/* its last change is on the way to the disk */
 	bool done_before;		/* the chain had an answer without our doing */
 	bool late;			/* skip the question whether it is done */
+	bool wants_buckets;		/* goes on when the coprocessors' buckets are known */
 
 	struct bytes topics, data, calldata;	/* owned */
 	struct request *request;	/* owned; while it is worked on */
@@ -115,6 +116,9 @@ void op_freeze(struct executor *x, uint64_t chain, uint64_t number, const struct
 
 /* Give what changed to the store, without waiting for it. */
 void op_flush(struct executor *x);
+
+/* The coprocessors' buckets are known now: those who wait for them go on. */
+void op_buckets_known(struct executor *x);
 
 /* Finality moved: those who wait for it look again. */
 void op_recheck_waiting(struct executor *x, uint64_t chain);

@@ -133,8 +133,10 @@ static void pause_stage(struct stage *s, enum trouble t, const char *why)
 	s->canary_s = soon ? CANARY_OUTAGE_S : CANARY_REFUSAL_S;
 	s->canary = NULL;
 	timer_start(s->timer, s->canary_s, 0);
-	if (s->state != STAGE_RUNS)
-		return;		/* said already */
+	if (s->state != STAGE_RUNS) {	/* said already; status tells the latest */
+		snprintf(s->why, sizeof(s->why), "%s", why);
+		return;
+	}
 	set_state(s, STAGE_PAUSED, why);
 	log_say(event_of(s->row, t), "stage=%s why=\"%s\" clears=\"%s\"", s->row->name, why,
 		s->row->clears);

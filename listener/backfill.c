@@ -171,8 +171,9 @@ static void ask_range(struct chain *c)
 
 	c->range_to = to < c->finalized ? to : c->finalized;
 	param_block(block, c->range_to);
-	snprintf(logs, sizeof(logs), "[{\"fromBlock\":\"0x%" PRIx64 "\",\"toBlock\":\"0x%" PRIx64 "\",%s}]",
-		 c->next, c->range_to, c->filter.text);
+	snprintf(logs, sizeof(logs),
+		 "[{\"fromBlock\":\"0x%" PRIx64 "\",\"toBlock\":\"0x%" PRIx64 "\",%s}]", c->next,
+		 c->range_to, c->filter.text);
 
 	const struct jsonrpc_call calls[] = {
 		{ .method = "eth_getBlockByNumber", .params = block },

@@ -37,6 +37,20 @@ static void window_put(struct chain *c, const struct header *h)
 	count(CNT_LISTENER_blooms_skipped, !hit);
 }
 
+/* The first N blocks of the window are complete; the rest, if any, is read anew. */
+static void window_complete(struct chain *c, unsigned n)
+{
+	if (n) {
+		const struct block *last = &c->window[n - 1];
+
+		c->next = last->number + 1;
+		c->has_blocks = true;
+		c->blocks_to = last->number;
+		c->blocks_hash = last->hash;
+	}
+	window_drop(c);
+}
+
 static enum err take_header(struct chain *c, unsigned i, const struct jsonrpc_reply *r)
 {
 	struct header h;
@@ -113,7 +127,7 @@ static void on_logs(struct chain *c, struct ask *a)
 {
 	if (a->e) {
 		logs_clear(&c->logs);
-		window_drop(c);		/* the headers are asked for again: a reorg shows there */
+		window_complete(c, c->window_at);	/* headers again: a reorg shows there */
 		c->receipts = a->refused && c->failures + 1 >= RECEIPTS_AFTER;
 		chain_trouble(c, a);
 		return;
@@ -161,20 +175,6 @@ static void find_hits(struct chain *c)
 			c->asked[c->asked_count++] = i;
 }
 
-/* Every block of the window is complete. */
-static void window_done(struct chain *c)
-{
-	const struct block *last = &c->window[c->window_count - 1];
-
-	c->next = last->number + 1;
-	c->has_blocks = true;
-	c->blocks_to = last->number;
-	c->blocks_hash = last->hash;
-	c->failures = 0;
-	window_drop(c);
-	chain_step(c);
-}
-
 void follow_step(struct chain *c)
 {
 	if (c->window_count == 0 && c->head.number == c->next)
@@ -188,8 +188,11 @@ void follow_step(struct chain *c)
 		return;
 	}
 	find_hits(c);
-	if (c->asked_count)
+	if (c->asked_count) {
 		ask_logs(c);
-	else
-		window_done(c);
+		return;
+	}
+	window_complete(c, c->window_count);
+	c->failures = 0;
+	chain_step(c);
 }

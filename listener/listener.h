@@ -165,7 +165,7 @@ void chain_open(struct listener *self, unsigned i);
 void chain_step(struct chain *c);			/* what comes next? */
 void chain_pause(struct chain *c, double s);		/* chain_step again after S seconds */
 void chain_reset(struct chain *c);			/* forget all reading */
-void chain_trouble(struct chain *c, const struct ask *a);	/* a step failed: later, perhaps elsewhere */
+void chain_trouble(struct chain *c, const struct ask *a);	/* later, perhaps elsewhere */
 void chain_read_from(struct chain *c, uint64_t block);	/* drop what is half read */
 void listener_show(struct listener *self);		/* ready or not, and why */
 

@@ -26,7 +26,8 @@
 #define STALE_MS      15000
 #define FLAPPING_MS   30000	/* connections that last no longer are not news */
 #define HOST_MAX      256
-#define SUBSCRIBE "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_subscribe\",\"params\":[\"newHeads\"]}"
+#define SUBSCRIBE "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_subscribe\"," \
+		  "\"params\":[\"newHeads\"]}"
 
 enum state { IDLE, RESOLVING, CONNECTING, UP };
 
@@ -316,7 +317,8 @@ static int on_writable(struct ws *w, struct lws *wsi)
 	return 0;
 }
 
-static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+		  size_t len)
 {
 	struct ws *w = wsi ? lws_get_opaque_user_data(wsi) : NULL;
 

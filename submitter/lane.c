@@ -34,6 +34,7 @@ static void on_rpc_up(void *owner, const char *endpoint)
 	struct lane *l = owner;
 
 	log_say(EV_T006_node_up, "chain=%s rpc=%s", l->name, endpoint);
+	txs_hurry(l);
 	lane_work(l);
 }
 
@@ -110,6 +111,7 @@ void lane_resume(struct lane *l)
 	log_say(EV_T002_resumed, "chain=%s was=\"%s\"", l->name, l->paused_why);
 	l->paused_why[0] = l->paused_clears[0] = 0;
 	say_pause(l);
+	txs_hurry(l);
 	lane_work(l);
 }
 
@@ -188,7 +190,7 @@ static void judge_nonces(struct lane *l, uint64_t was)
 	l->quiet_since_ms = 0;
 }
 
-/* The account, in one batch: nonce, balance, base fee. */
+/* The account, in one batch: nonce, balance, base fee; while something is in flight, the nonce. */
 
 static void on_nonce(void *owner, const struct jsonrpc_reply *r)
 {
@@ -224,9 +226,22 @@ static void on_block(void *owner, const struct jsonrpc_reply *r)
 		return;
 	if (json_u64(json_get(r->result, "baseFeePerGas"), &fee) == OK)
 		l->base_fee = fee;
-	l->answered_ms = clock_mono_ms();
+	l->answered_ms = l->account_ms = clock_mono_ms();
 	l->has_account = true;
 	judge_funds(l);
+	say_funds(l);
+	lane_work(l);
+}
+
+static void on_nonce_alone(void *owner, const struct jsonrpc_reply *r)
+{
+	struct lane *l = owner;
+
+	l->asking = false;
+	if (r->outcome != RPC_OK)
+		return;
+	on_nonce(l, r);
+	l->answered_ms = clock_mono_ms();
 	say_funds(l);
 	lane_work(l);
 }
@@ -234,6 +249,7 @@ static void on_block(void *owner, const struct jsonrpc_reply *r)
 static void ask_account(struct lane *l)
 {
 	char params[80], account[ADDR_TEXT];
+	bool alone = l->has_account && l->in_flight && clock_mono_ms() - l->account_ms < ACCOUNT_IDLE_MS;
 	struct jsonrpc_call call[3] = {
 		{ .method = "eth_getTransactionCount", .params = params, .on_reply = on_nonce, .owner = l },
 		{ .method = "eth_getBalance", .params = params, .on_reply = on_balance, .owner = l },
@@ -243,9 +259,11 @@ static void ask_account(struct lane *l)
 
 	if (l->asking)
 		return;
+	if (alone)
+		call[0].on_reply = on_nonce_alone;
 	snprintf(params, sizeof(params), "[\"%s\",\"latest\"]", addr_text(&l->s->account, account));
 	l->asked_ms = clock_mono_ms();
-	l->asking = jsonrpc_send(l->rpc, -1, call, ARRAY_LEN(call), CALL_TIMEOUT_S, NULL) == OK;
+	l->asking = jsonrpc_send(l->rpc, -1, call, alone ? 1 : ARRAY_LEN(call), CALL_TIMEOUT_S, NULL) == OK;
 }
 
 static bool has_work(const struct lane *l)

@@ -166,6 +166,7 @@ static void on_refused(struct tx *t, const char *message)
 		t->again_ms = 0;
 		return;
 	case SEND_fee_low:
+		l->account_ms = 0;	/* the base fee we know is too old */
 		bump(t, false);
 		return;
 	case SEND_gas_low:
@@ -256,6 +257,14 @@ static bool is_sending(const struct lane *l)
 		if (t->step == TX_SENDING)
 			return true;
 	return false;
+}
+
+/* The reason to wait is gone: what waits for its time goes now. */
+void txs_hurry(struct lane *l)
+{
+	for (struct tx *t = l->txs; t; t = t->next)
+		if (t->step == TX_READY)
+			t->again_ms = 0;
 }
 
 static void send_due(struct lane *l)

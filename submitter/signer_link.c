@@ -20,6 +20,8 @@ static enum err on_signer_info(struct submitter *s, struct link *link, const str
 	if (l->adopting)
 		l->adopted = true;
 	l->adopting = false;
+	if (!l->adopted)
+		l->asked_ms = 0;	/* the account is asked at the next tick: both nonces must agree */
 	lane_work(l);
 	return OK;
 }

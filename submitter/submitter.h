@@ -69,7 +69,8 @@ struct lane {
 	bool has_account;		/* the three below are known */
 	uint64_t chain_nonce, base_fee;
 	struct u256 balance;
-	uint64_t asked_ms, answered_ms;	/* monotonic, of the account */
+	uint64_t asked_ms, answered_ms;	/* monotonic, of the account's nonce */
+	uint64_t account_ms;		/* and of its balance and the base fee */
 	bool asking;
 	uint64_t quiet_since_ms;	/* the chain's nonce has not moved since, while it is ahead */
 
@@ -128,6 +129,7 @@ void txs_work(struct lane *l);
 struct tx *find_tx(struct lane *l, uint64_t nonce);
 void tx_put(struct lane *l, const struct msg_tx_signed *m);
 void txs_look(struct lane *l);			/* the chain's nonce moved */
+void txs_hurry(struct lane *l);			/* the reason to wait is gone */
 
 /* signer_link.c, executor_link.c */
 void signer_open(struct submitter *s);

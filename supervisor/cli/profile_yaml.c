@@ -46,14 +46,14 @@ static const char *const required[] = {
 
 /* From here on: finding and opening. */
 
-/* In the tree in which this program was built: above build/bin or build/san/bin. */
-static char *find_built(const char *name)
+/* In DIR of a folder above this program. */
+static char *find_above(const char *dir, const char *name)
 {
 	char exe[PATH_MAX], path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 
 	for (exe[n > 0 ? n : 0] = '\0'; *exe; *strrchr(exe, '/') = '\0')
-		if (snprintf(path, sizeof(path), "%s/proto/profiles/%s.yaml", exe, name) <
+		if (snprintf(path, sizeof(path), "%s/%s/%s.yaml", exe, dir, name) <
 		    (int)sizeof(path) && access(path, F_OK) == 0)
 			return strdup(path);
 	return NULL;
@@ -71,16 +71,20 @@ static char *path_beside(const char *config, const char *name)
 	return out;
 }
 
+/* A program takes the profiles it came with: those of its installation, wherever that was moved
+   to, or of the tree it was built in. */
 static char *find_profile(const char *config, const char *name)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], *found;
 
 	if (strchr(name, '/'))
 		return path_beside(config, name);
+	found = find_above("share/kms-connector/profiles", name);
+	found = found ? found : find_above("proto/profiles", name);
+	if (found)
+		return found;
 	snprintf(path, sizeof(path), "%s/%s.yaml", PROFILE_DIR, name);
-	if (access(path, F_OK) == 0)
-		return strdup(path);
-	return find_built(name);
+	return access(path, F_OK) == 0 ? strdup(path) : NULL;
 }
 
 static const struct config_node *section(const struct profile_file *f, const char *name)

@@ -23,7 +23,7 @@ let onCall = null; /* sees each call of the connector to the chain before the ch
 before(async () => {
   world = await startWorld({
     keep: Boolean(process.env.KEEP),
-    core: { delayMs: 400 },
+    core: { delayMs: 1000 },
     config: { retry_interval_secs: 1 },
     onCall: (call) => onCall?.(call),
   });

@@ -45,6 +45,18 @@ export function toYaml(config) {
   return `${lines.join('\n')}\n`;
 }
 
+/** Reports of sanitizers in a text, each up to its summary. */
+export function reportsIn(text) {
+  const lines = text.split('\n');
+  const isFirst = (line) => /ERROR: (Address|Leak)Sanitizer|LeakSanitizer has encountered|runtime error: /.test(line);
+  return lines.flatMap((line, i) => {
+    if (!isFirst(line)) return [];
+    const report = lines.slice(i, i + 40);
+    const end = report.findIndex((one) => one.startsWith('SUMMARY: '));
+    return [report.slice(0, end < 0 ? 10 : end).join('\n')];
+  });
+}
+
 function hasFiles(dir) {
   return fs.existsSync(dir) && fs.readdirSync(dir).length > 0;
 }
@@ -61,7 +73,12 @@ function hasFiles(dir) {
  *   thresholds [public, user, key]           register  false: our node is not registered
  *   funds      ether of our node's account (100)
  *   config     merged over the configuration (a key set to undefined is left out)
+ *   binary     another program than the built one
+ *   wrap       words before the program, for `run` and for commands: ['setpriv', '--reuid=..', ..]
  *   keep       true: the directory stays
+ *
+ * What a sanitizer says in the connector's log or a command's output is a problem for judge()
+ * and an error of stop().
  */
 export async function startWorld(options = {}) {
   const dir = temporaryDir('kms-world', options.keep);
@@ -194,16 +211,32 @@ async function stopPeers(world) {
 function addConnector(world, options) {
   const binary = options.binary ?? program;
   const env = { PATH: process.env.PATH, ...options.env };
+  world.wrap = options.wrap ?? [];
   world.logFile = path.join(world.dir, 'connector.log');
   world.monitorUrl = `http://127.0.0.1:${world.monitorPort}`;
+
+  const run = (words, more) => {
+    const [first, ...rest] = [...world.wrap, binary, ...words, '-c', world.configFile];
+    return start(first, rest, { env, ...more });
+  };
+
+  const reports = []; /* of commands */
+  world.sanitizerReports = () => [...reports, ...reportsIn(world.log())];
+  const judge = world.judge;
+  world.judge = async (how) => {
+    const verdict = await judge(how);
+    verdict.problems.push(...world.sanitizerReports());
+    return verdict;
+  };
 
   /** One command of the program: { code, signal, output } (both outputs together). */
   world.cli = async (...words) => {
     const output = path.join(world.dir, `cli-${Date.now()}-${Math.random().toString(36).slice(2)}.log`);
-    const how = await start(binary, [...words, '-c', world.configFile], { env, output }).exited;
+    const how = await run(words, { output }).exited;
     if (how.error) throw how.error;
     const text = fs.readFileSync(output, 'utf8');
     fs.rmSync(output);
+    reports.push(...reportsIn(text));
     return { code: how.code, signal: how.signal, output: text };
   };
 
@@ -214,7 +247,7 @@ function addConnector(world, options) {
       const { code, output } = await world.cli('key', 'init');
       if (code !== 0) throw new Error(`key init: exit ${code}: ${output}`);
     }
-    world.connector = start(binary, ['run', '-c', world.configFile, ...args], { env, output: world.logFile });
+    world.connector = run(['run', ...args], { output: world.logFile });
     return world.connector;
   };
 
@@ -287,6 +320,8 @@ function addConnector(world, options) {
 
   world.stop = async () => {
     if (world.connector && !world.connector.ended) await world.stopConnector(5000);
+    const found = world.sanitizerReports();
     await stopPeers(world);
+    if (found.length) throw new Error(`a sanitizer found something:\n${found.join('\n')}`);
   };
 }
