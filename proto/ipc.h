@@ -88,10 +88,11 @@ enum ipc_role {
 #define IPC_SUBMITTER_TO_SIGNER(MSG) \
 	MSG(0x50, sign_tx,     SUBMITTER, SIGNER,    16, "Ask for one signature over one answer.") \
 	MSG(0x51, get_tx,      SUBMITTER, SIGNER,    16, "The transaction signed for this nonce, byte for byte.") \
-	MSG(0x52, adopt,       SUBMITTER, SIGNER,     0, "The chain is ahead of the journal: the next nonce is this one.")
+	MSG(0x52, adopt,       SUBMITTER, SIGNER,     0, "The chain is ahead of the journal: the next nonce is this one.") \
+	MSG(0x53, ask_info,    SUBMITTER, SIGNER,     0, "What may still be spent?")
 
 #define IPC_SIGNER_TO_SUBMITTER(MSG) \
-	MSG(0x60, signer_info, SIGNER,    SUBMITTER,  0, "After hello and after adopt: whose key, which nonce is next, what may still be spent.") \
+	MSG(0x60, signer_info, SIGNER,    SUBMITTER,  0, "After hello, adopt and ask_info: whose key, which nonce is next, what may still be spent.") \
 	MSG(0x61, tx_signed,   SIGNER,    SUBMITTER,  0, "The signed transaction; already in the journal.") \
 	MSG(0x62, sign_refused, SIGNER,   SUBMITTER,  0, "Not signed, and the rule that forbids it.")
 
@@ -265,6 +266,9 @@ enum ipc_role {
 #define IPC_adopt(F, m) \
 	F(m, u64,   chain,     0, "Chain id.") \
 	F(m, u64,   nonce,     0, "The chain's next nonce; never below the journal's.")
+
+#define IPC_ask_info(F, m) \
+	F(m, u64,   chain,     0, "Chain id.")
 
 #define IPC_signer_info(F, m) \
 	F(m, u64,   chain,     0, "Chain id.") \

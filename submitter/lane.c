@@ -246,6 +246,18 @@ static void on_nonce_alone(void *owner, const struct jsonrpc_reply *r)
 	lane_work(l);
 }
 
+/* The budgets, as often as the account is looked at while there is nothing in flight. */
+static void ask_budgets(struct lane *l)
+{
+	struct msg_ask_info m = { .chain = l->chain };
+
+	if (!l->adopted || l->adopting || clock_mono_ms() - l->info_ms < ACCOUNT_BUSY_MS)
+		return;
+	l->info_ms = clock_mono_ms();
+	if (send_ask_info(l->s->signer, &m) != OK)
+		l->info_ms = 0;
+}
+
 static void ask_account(struct lane *l)
 {
 	char params[80], account[ADDR_TEXT];
@@ -293,8 +305,10 @@ static void on_tick(void *owner)
 	uint64_t limit = l->in_flight ? (uint64_t)(l->poll_s * 1000)
 			 : has_work(l) ? ACCOUNT_BUSY_MS : ACCOUNT_IDLE_MS;
 
-	if (age + 20 >= limit)
+	if (age + 20 >= limit) {
 		ask_account(l);
+		ask_budgets(l);
+	}
 	if (l->answers || l->txs)
 		lane_work(l);
 	proc_ready(l->has_account && l->adopted && l->s->executor != NULL);

@@ -78,6 +78,7 @@ struct lane {
 	bool has_info, adopting, adopted;
 	uint64_t next_nonce;		/* of the journal */
 	struct u256 hour_left, day_left;
+	uint64_t info_ms;		/* monotonic: when the budgets were asked for */
 	uint64_t fetching_nonce;	/* transactions from the chain's nonce on are asked for up to here */
 
 	struct answer *answers, **answers_last;

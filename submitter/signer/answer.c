@@ -204,6 +204,14 @@ static enum err on_adopt(struct signer *self, struct client *c, const struct msg
 	return book_write(&self->book, &self->journal, &r);
 }
 
+static enum err on_ask_info(struct signer *self, struct client *c, const struct msg_ask_info *m)
+{
+	if (!find_chain(&self->book, m->chain))
+		return ERR_UNKNOWN;
+	push_info(c, m->chain);
+	return OK;
+}
+
 /* From here on: packets. */
 
 static bool is_text(struct bytes v, const char *s)

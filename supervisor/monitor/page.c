@@ -16,9 +16,10 @@ static const char style[] =
 	"th{font-weight:600;color:var(--dim)}td.n{font-variant-numeric:tabular-nums}"
 	"code{font:12px ui-monospace,monospace;overflow-wrap:anywhere}\n"
 	".scroll{overflow-x:auto}"
-	"dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(13rem,1fr));gap:.3rem 1.5rem;"
+	"dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:.3rem 1.5rem;"
 	"margin:0}dl div{display:flex;justify-content:space-between;border-bottom:1px solid var(--line)}"
-	"dt{color:var(--dim)}dd{margin:0;font-variant-numeric:tabular-nums}\n";
+	"dt{color:var(--dim);white-space:nowrap;margin-right:.7rem}"
+	"dd{margin:0;font-variant-numeric:tabular-nums;overflow-wrap:anywhere;text-align:right}\n";
 
 static const char body[] =
 	"<header><h1>KMS Connector</h1><p id=\"verdict\" role=\"status\">...</p></header>\n"

@@ -59,9 +59,9 @@ export function makeScreen(out = process.stdout) {
   /** How many lines a part that changes may have, and how wide they may be. */
   self.room = () => ({ rows: Math.max(8, (out.rows || 24) - 1), columns: Math.max(40, (out.columns || 80) - 1) });
 
-  /** One request as a line of the table. */
-  self.tableLine = (request) => {
-    const line = rowCells(request).join(' ');
+  /** One request as a line of the table, of at most `columns`. */
+  self.tableLine = (request, columns) => {
+    const line = rowCells(request).join(' ').slice(0, columns).trimEnd();
     const state = line.slice(stateAt, stateAt + widths.state);
     const how = stateColour[state.trim()] ?? (state.trim() === 'asked' ? 'dim' : 'warn');
     return line.slice(0, stateAt) + paint(how, state) + line.slice(stateAt + widths.state);
