@@ -84,7 +84,7 @@ DEBS := gcc make pkg-config libc6-dev libev-dev libwebsockets-dev libwebsockets-
 	libcurl4-openssl-dev libmsgpack-dev libprotobuf-c-dev protobuf-c-compiler libgrpc-dev \
 	libsecp256k1-dev libsodium-dev libcriterion-dev libsqlite3-dev libseccomp-dev libcjson-dev \
 	libyaml-dev nettle-dev
-TOOL_DEBS := clang libclang-rt-14-dev clang-format cppcheck systemd
+TOOL_DEBS := clang libclang-rt-14-dev clang-format cppcheck systemd groff-base procps
 
 deps: $(B)/deps-debian $(B)/deps-npm
 

@@ -23,6 +23,15 @@ struct answer *find_answer(struct lane *l, uint64_t op)
 	return a;
 }
 
+struct answer *find_wanted(struct lane *l, uint64_t kind, const struct b32 *id)
+{
+	struct answer *a = l->answers;
+
+	while (a && (a->kind != kind || !b32_eq(&a->id, id)))
+		a = a->next;
+	return a;
+}
+
 static void gauge_waiting(struct lane *l)
 {
 	uint64_t n = 0;
@@ -253,7 +262,7 @@ static bool ask_signature(struct lane *l, struct answer *a)
 		.public_key_hash = a->public_key_hash,
 	};
 
-	if (send_sign_tx(l->s->signer, &m) != OK)
+	if (ask_sign(l, &m) != OK)
 		return false;
 	a->step = ANSWER_SIGNING;
 	return true;
@@ -292,10 +301,9 @@ void answer_refused(struct lane *l, const struct msg_sign_refused *m)
 	}
 	if (strcmp(rule, "equivocation") == 0 && a->again == 0 && l->txs == NULL) {
 		/* Nothing is under way: whatever was signed for it before is used or lost. */
-		l->adopted = false;
+		l->replacing = true;
 		a->again = 2;
 		a->step = ANSWER_SIGN;
-		a->wait_until_ms = clock_mono_ms() + 1000;
 		return;
 	}
 	if (strcmp(rule, "equivocation") == 0 && a->again == 0) {

@@ -149,17 +149,15 @@ static void judge_funds(struct lane *l)
 
 bool lane_may_sign(const struct lane *l)
 {
-	return l->has_account && l->has_info && l->adopted && link_is_up(l->s->signer) &&
-	       !l->paused_by_operator;
+	return l->has_account && l->has_info && l->adopted && !l->replacing &&
+	       link_is_up(l->s->signer) && !l->paused_by_operator;
 }
 
 /* Whose nonce counts: the journal's; a chain that is ahead of it was used by somebody else. */
 
-static void adopt(struct lane *l, uint64_t nonce)
+static void adopt(struct lane *l)
 {
-	struct msg_adopt m = { .chain = l->chain, .nonce = nonce };
-
-	if (!l->adopting && send_adopt(l->s->signer, &m) == OK)
+	if (!l->adopting && ask_adopt(l, l->chain_nonce) == OK)
 		l->adopting = true;
 }
 
@@ -169,9 +167,15 @@ static void judge_nonces(struct lane *l, uint64_t was)
 
 	if (!l->has_info || !link_is_up(l->s->signer))
 		return;
-	if (l->chain_nonce <= l->next_nonce) {
-		if (!l->adopted)
-			adopt(l, l->next_nonce);
+	/* The signer hears what the chain says and nothing else: it permits another answer for a
+	   request only when it knows that the first nonce is gone. */
+	if (l->chain_nonce < l->next_nonce) {
+		l->adopted = true;	/* it has signed beyond, so it knows where it is */
+		return;
+	}
+	if (l->chain_nonce == l->next_nonce) {
+		if (!l->adopted || l->replacing)
+			adopt(l);
 		return;
 	}
 	/* A new journal on a new account has nothing to wait for. */
@@ -186,7 +190,7 @@ static void judge_nonces(struct lane *l, uint64_t was)
 	if (now - l->quiet_since_ms < QUIET_MS)
 		return;
 	log_say(EV_T008_adopted, "chain=%s nonce=%llu", l->name, (unsigned long long)l->chain_nonce);
-	adopt(l, l->chain_nonce);
+	adopt(l);
 	l->quiet_since_ms = 0;
 }
 
@@ -202,6 +206,7 @@ static void on_nonce(void *owner, const struct jsonrpc_reply *r)
 	if (nonce < was && l->has_account && nonce < l->next_nonce)
 		l->fetching_nonce = nonce;	/* a node behind, or a reorg: bytes may be needed again */
 	l->chain_nonce = nonce;
+	l->has_nonce = true;
 	judge_nonces(l, l->has_account ? was : nonce + 1);
 	if (nonce > was)
 		txs_look(l);
@@ -227,7 +232,7 @@ static void on_block(void *owner, const struct jsonrpc_reply *r)
 	if (json_u64(json_get(r->result, "baseFeePerGas"), &fee) == OK)
 		l->base_fee = fee;
 	l->answered_ms = l->account_ms = clock_mono_ms();
-	l->has_account = true;
+	l->has_account = l->has_nonce;
 	judge_funds(l);
 	say_funds(l);
 	lane_work(l);
@@ -249,12 +254,10 @@ static void on_nonce_alone(void *owner, const struct jsonrpc_reply *r)
 /* The budgets, as often as the account is looked at while there is nothing in flight. */
 static void ask_budgets(struct lane *l)
 {
-	struct msg_ask_info m = { .chain = l->chain };
-
 	if (!l->adopted || l->adopting || clock_mono_ms() - l->info_ms < ACCOUNT_BUSY_MS)
 		return;
 	l->info_ms = clock_mono_ms();
-	if (send_ask_info(l->s->signer, &m) != OK)
+	if (ask_info(l) != OK)
 		l->info_ms = 0;
 }
 

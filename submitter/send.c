@@ -121,7 +121,7 @@ static void wait_again(struct tx *t)
 static void bump(struct tx *t, bool more_gas)
 {
 	struct lane *l = t->lane;
-	struct answer *a = find_answer(l, t->op);
+	struct answer *a = find_wanted(l, t->kind, &t->id);
 	uint64_t fee = lane_fee(l);
 
 	t->step = TX_READY;
@@ -135,14 +135,15 @@ static void bump(struct tx *t, bool more_gas)
 	};
 	if (m.gas > l->s->max_gas)
 		m.gas = l->s->max_gas;
-	t->bumping = send_sign_tx(l->s->signer, &m) == OK;
+	t->bumping = ask_raise(t, &m) == OK;
 }
 
 static void say_sent(struct tx *t)
 {
-	struct msg_sent m = { .op = t->op, .nonce = t->nonce };
+	const struct answer *a = find_wanted(t->lane, t->kind, &t->id);
+	struct msg_sent m = { .op = a ? a->op : 0, .nonce = t->nonce };
 
-	if (send_sent(t->lane->s->executor, &m) != OK)
+	if (!a || send_sent(t->lane->s->executor, &m) != OK)
 		return;
 }
 
@@ -290,14 +291,17 @@ static void send_due(struct lane *l)
 
 /* Receipts. */
 
-static void say_included(const struct tx *t, const struct msg_included *m)
+/* When nobody wants it (now), whoever submits it again hears "already answered". */
+static void say_included(const struct tx *t, struct msg_included *m)
 {
-	struct answer *a = find_answer(t->lane, t->op);
+	struct answer *a = find_wanted(t->lane, t->kind, &t->id);
 
-	if (a)
-		answer_drop(a);
+	if (!a)
+		return;
+	m->op = a->op;
+	answer_drop(a);
 	if (send_included(t->lane->s->executor, m) != OK)
-		return;		/* the next executor submits it again and hears "already answered" */
+		return;		/* the next executor submits it again */
 }
 
 /* It was included and reverted: why, by the same call at that block's state. */
@@ -314,7 +318,7 @@ static void on_why(void *owner, const struct jsonrpc_reply *r)
 	snprintf(why, sizeof(why), "its transaction reverted: %s", name ? name : "no reason to be had");
 	log_say(EV_T004_reverted, "op=%llu nonce=%llu why=\"%s\"", (unsigned long long)t->op,
 		(unsigned long long)t->nonce, why);
-	struct answer *a = find_answer(l, t->op);
+	struct answer *a = find_wanted(l, t->kind, &t->id);
 	if (a)
 		answer_failed(a, meaning == REVERT_already_answered ? FAIL_already : FAIL_reverted, why);
 	drop(t);
@@ -324,7 +328,7 @@ static void on_why(void *owner, const struct jsonrpc_reply *r)
 static void ask_why(struct tx *t, const char *block)
 {
 	struct lane *l = t->lane;
-	struct answer *a = find_answer(l, t->op);
+	struct answer *a = find_wanted(l, t->kind, &t->id);
 	char from[ADDR_TEXT], to[ADDR_TEXT];
 
 	count(CNT_SUBMITTER_reverted, 1);
@@ -360,7 +364,6 @@ static enum err read_receipt(const struct tx *t, const cJSON *v, struct msg_incl
 	e = e ? e : json_u64(json_get(v, "gasUsed"), &m->gas);
 	if (e)
 		return e;
-	m->op = t->op;
 	m->nonce = t->nonce;
 	if (json_u256(json_get(v, "effectiveGasPrice"), &price) == OK &&
 	    !u256_mul_u64(&price, m->gas, &m->fee))
@@ -372,14 +375,14 @@ static enum err read_receipt(const struct tx *t, const cJSON *v, struct msg_incl
 static void on_lost(struct tx *t)
 {
 	struct lane *l = t->lane;
-	struct answer *a = find_answer(l, t->op);
+	struct answer *a = find_wanted(l, t->kind, &t->id);
 
 	count(CNT_SUBMITTER_foreign_nonces, 1);
 	log_say(EV_T003_foreign_nonce, "chain=%s nonce=%llu", l->name, (unsigned long long)t->nonce);
 	if (a) {
 		a->step = ANSWER_TRY;	/* tried again; signed again if it is still open */
 		a->again = 2;
-		l->adopted = false;
+		l->replacing = true;
 	}
 	drop(t);
 }
@@ -457,11 +460,10 @@ static void fetch_signed(struct lane *l)
 		l->fetching_nonce = l->chain_nonce;
 	while (l->fetching_nonce < l->next_nonce && link_credit(l->s->signer, &ipc_get_tx)) {
 		uint64_t nonce = l->fetching_nonce++;
-		struct msg_get_tx m = { .chain = l->chain, .nonce = nonce };
-		if (!find_tx(l, nonce) && send_get_tx(l->s->signer, &m) != OK)
+		if (!find_tx(l, nonce) && ask_tx(l, nonce) != OK) {
 			l->fetching_nonce = nonce;
-		if (!link_is_up(l->s->signer))
 			return;
+		}
 	}
 }
 

@@ -1,8 +1,83 @@
-/* signer_link - what the signer says. */
+/* signer_link - what the signer is asked, and what it says. */
 
 #include "common/log.h"
 #include "common/proc.h"
 #include "submitter/submitter.h"
+
+static enum err asked(struct lane *l, enum question what, uint64_t nonce, enum err sent)
+{
+	struct submitter *s = l->s;
+
+	if (sent)
+		return sent;
+	s->asked[(s->asked_first + s->asked_count++) % ASKED_MAX] =
+		(struct asked){ .what = what, .lane = l, .nonce = nonce };
+	return OK;
+}
+
+static bool has_room(const struct lane *l)
+{
+	return l->s->asked_count < ASKED_MAX;
+}
+
+enum err ask_sign(struct lane *l, const struct msg_sign_tx *m)
+{
+	return has_room(l) ? asked(l, ASKED_sign, 0, send_sign_tx(l->s->signer, m)) : ERR_FULL;
+}
+
+enum err ask_raise(struct tx *t, const struct msg_sign_tx *m)
+{
+	struct lane *l = t->lane;
+
+	return has_room(l) ? asked(l, ASKED_raise, t->nonce, send_sign_tx(l->s->signer, m)) : ERR_FULL;
+}
+
+enum err ask_tx(struct lane *l, uint64_t nonce)
+{
+	struct msg_get_tx m = { .chain = l->chain, .nonce = nonce };
+
+	return has_room(l) ? asked(l, ASKED_tx, 0, send_get_tx(l->s->signer, &m)) : ERR_FULL;
+}
+
+enum err ask_adopt(struct lane *l, uint64_t nonce)
+{
+	struct msg_adopt m = { .chain = l->chain, .nonce = nonce };
+
+	return has_room(l) ? asked(l, ASKED_adopt, 0, send_adopt(l->s->signer, &m)) : ERR_FULL;
+}
+
+enum err ask_info(struct lane *l)
+{
+	struct msg_ask_info m = { .chain = l->chain };
+
+	return has_room(l) ? asked(l, ASKED_info, 0, send_ask_info(l->s->signer, &m)) : ERR_FULL;
+}
+
+/* The oldest question, which the packet at hand answers; NULL when nothing was asked. */
+static const struct asked *first_asked(const struct submitter *s)
+{
+	return s->asked_count ? &s->asked[s->asked_first] : NULL;
+}
+
+static void forget_first(struct submitter *s)
+{
+	s->asked_first = (s->asked_first + 1) % ASKED_MAX;
+	s->asked_count--;
+}
+
+/* After hello it comes unasked, before anything is asked for that chain. */
+static void note_info(struct lane *l)
+{
+	const struct asked *q = first_asked(l->s);
+
+	if (!q || q->lane != l || (q->what != ASKED_adopt && q->what != ASKED_info))
+		return;
+	if (q->what == ASKED_adopt) {
+		l->adopted = true;
+		l->adopting = l->replacing = false;
+	}
+	forget_first(l->s);
+}
 
 static enum err on_signer_info(struct submitter *s, struct link *link, const struct msg_signer_info *m)
 {
@@ -17,32 +92,25 @@ static enum err on_signer_info(struct submitter *s, struct link *link, const str
 	l->next_nonce = m->next_nonce;
 	l->hour_left = m->hour_left;
 	l->day_left = m->day_left;
-	if (l->adopting)
-		l->adopted = true;
-	l->adopting = false;
+	note_info(l);
 	if (!l->adopted)
 		l->asked_ms = 0;	/* the account is asked at the next tick: both nonces must agree */
 	lane_work(l);
 	return OK;
 }
 
-/* An answer that waits for its signature, or a transaction that waits for more: a sign_tx. */
-static void give_credit(struct lane *l, uint64_t op, uint64_t nonce)
+static void give_credit(struct submitter *s, const struct asked *q)
 {
-	const struct answer *a = find_answer(l, op);
-	const struct tx *t = find_tx(l, nonce);
-	bool signing = (a && a->step == ANSWER_SIGNING) || (t && t->bumping);
-
-	link_credit_back(l->s->signer, signing ? &ipc_sign_tx : &ipc_get_tx, 1);
+	link_credit_back(s->signer, q->what == ASKED_tx ? &ipc_get_tx : &ipc_sign_tx, 1);
 }
 
 /* The answer that wanted it, if it still does, learns its nonce. */
 static void tell_executor(struct lane *l, const struct msg_tx_signed *m)
 {
-	struct answer *a = find_answer(l, m->op);
-	struct msg_signed said = { .op = m->op, .nonce = m->nonce, .hash = m->hash };
+	struct answer *a = find_wanted(l, m->kind, &m->id);
+	struct msg_signed said = { .op = a ? a->op : 0, .nonce = m->nonce, .hash = m->hash };
 
-	if (!a || a->kind != m->kind || !b32_eq(&a->id, &m->id))
+	if (!a)
 		return;
 	a->step = ANSWER_SIGNED;
 	if (send_signed(l->s->executor, &said) != OK)
@@ -52,17 +120,19 @@ static void tell_executor(struct lane *l, const struct msg_tx_signed *m)
 static enum err on_tx_signed(struct submitter *s, struct link *link, const struct msg_tx_signed *m)
 {
 	struct lane *l = find_lane(s, m->chain);
+	const struct asked *q = first_asked(s);
 
 	(void)link;
-	if (!l)
+	if (!l || !q || q->lane != l || q->what == ASKED_adopt || q->what == ASKED_info)
 		return ERR_UNKNOWN;
-	give_credit(l, m->op, m->nonce);
+	give_credit(s, q);
+	forget_first(s);
 	if (m->first)
 		count(CNT_SUBMITTER_signed, 1);
 	if (m->nonce >= l->next_nonce)
 		l->next_nonce = m->nonce + 1;
-	if (l->fetching_nonce < l->next_nonce && m->first)
-		l->fetching_nonce = l->next_nonce;
+	if (m->first && l->fetching_nonce == m->nonce)
+		l->fetching_nonce++;	/* older ones may still have to be asked for */
 	tell_executor(l, m);
 	tx_put(l, m);
 	lane_work(l);
@@ -71,14 +141,22 @@ static enum err on_tx_signed(struct submitter *s, struct link *link, const struc
 
 static enum err on_sign_refused(struct submitter *s, struct link *link, const struct msg_sign_refused *m)
 {
+	const struct asked *q = first_asked(s);
+	struct tx *t;
+
 	(void)link;
-	link_credit_back(s->signer, m->op ? &ipc_sign_tx : &ipc_get_tx, 1);
-	for (unsigned i = 0; i < s->lanes; i++) {
-		if (m->op)
-			answer_refused(&s->lane[i], m);
-		s->lane[i].adopting = false;
-		lane_work(&s->lane[i]);
-	}
+	if (!q || q->what == ASKED_info)
+		return ERR_UNKNOWN;
+	if (q->what == ASKED_adopt)
+		q->lane->adopting = false;
+	else
+		give_credit(s, q);
+	if (q->what == ASKED_sign)
+		answer_refused(q->lane, m);
+	else if (q->what == ASKED_raise && (t = find_tx(q->lane, q->nonce)))
+		t->bumping = false;	/* as it is, it is tried again later */
+	lane_work(q->lane);
+	forget_first(s);
 	return OK;
 }
 
@@ -89,6 +167,7 @@ static void on_down(void *owner, struct link *link)
 	struct submitter *s = owner;
 
 	(void)link;
+	s->asked_count = 0;
 	for (unsigned i = 0; i < s->lanes; i++) {
 		struct lane *l = &s->lane[i];
 		l->has_info = l->adopting = l->adopted = false;

@@ -66,7 +66,7 @@ struct lane {
 	double poll_s;
 
 	/* What the node says. */
-	bool has_account;		/* the three below are known */
+	bool has_nonce, has_account;	/* the nonce, all three below are known */
 	uint64_t chain_nonce, base_fee;
 	struct u256 balance;
 	uint64_t asked_ms, answered_ms;	/* monotonic, of the account's nonce */
@@ -76,6 +76,7 @@ struct lane {
 
 	/* What the signer says. */
 	bool has_info, adopting, adopted;
+	bool replacing;			/* an answer waits until the signer knows that its first nonce is gone */
 	uint64_t next_nonce;		/* of the journal */
 	struct u256 hour_left, day_left;
 	uint64_t info_ms;		/* monotonic: when the budgets were asked for */
@@ -90,6 +91,17 @@ struct lane {
 	uint64_t canary_ms;		/* monotonic: next time to try whether the pause is over */
 };
 
+/* A question to the signer, which answers each once and in their order. */
+enum question { ASKED_sign, ASKED_raise, ASKED_tx, ASKED_adopt, ASKED_info };
+
+struct asked {
+	enum question what;
+	struct lane *lane;
+	uint64_t nonce;			/* of raise */
+};
+
+#define ASKED_MAX 128
+
 struct submitter {
 	struct loop *loop;
 	const struct settings *settings;
@@ -98,6 +110,8 @@ struct submitter {
 	struct link_door *door;
 	struct link *executor;		/* borrowed from the door; NULL while there is none */
 	struct link *signer;		/* owned */
+	struct asked asked[ASKED_MAX];	/* a ring: not answered yet */
+	unsigned asked_first, asked_count;
 	struct addr account;
 	uint64_t max_fee, max_gas;
 	unsigned window;		/* transactions in flight */
@@ -119,6 +133,8 @@ uint64_t lane_fee(const struct lane *l);	/* max fee per gas for a new transactio
 /* answer.c: from an answer to a signature. */
 void answers_work(struct lane *l);
 struct answer *find_answer(struct lane *l, uint64_t op);
+/* By what it answers: operation numbers in the journal may be of a store that was lost. */
+struct answer *find_wanted(struct lane *l, uint64_t kind, const struct b32 *id);
 void answer_drop(struct answer *a);
 void answers_clear(struct lane *l);
 void answer_failed(struct answer *a, enum fail_class cls, const char *reason);
@@ -132,6 +148,13 @@ void tx_put(struct lane *l, const struct msg_tx_signed *m);
 void txs_look(struct lane *l);			/* the chain's nonce moved */
 void txs_hurry(struct lane *l);			/* the reason to wait is gone */
 
-/* signer_link.c, executor_link.c */
+/* signer_link.c: questions; ERR_FULL, ERR_CLOSED: not now. */
 void signer_open(struct submitter *s);
+enum err ask_sign(struct lane *l, const struct msg_sign_tx *m);
+enum err ask_raise(struct tx *t, const struct msg_sign_tx *m);
+enum err ask_tx(struct lane *l, uint64_t nonce);
+enum err ask_adopt(struct lane *l, uint64_t nonce);
+enum err ask_info(struct lane *l);
+
+/* executor_link.c */
 void executor_open(struct submitter *s);

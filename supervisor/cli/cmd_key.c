@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -38,12 +39,33 @@ static int make_dir(const char *path, mode_t mode)
 	return mkdir(path, mode) && errno != EEXIST ? fail(path) : EXIT_ok;
 }
 
-static mode_t mode_of_data(const struct connector_config *c)
+static bool has_users(const struct connector_config *c)
 {
 	for (unsigned i = 0; i < ROLE_COUNT; i++)
 		if (c->user[i])
-			return 0711;	/* children with users of their own pass through */
-	return 0700;
+			return true;
+	return false;
+}
+
+/*
+ * Root works for the user who owns data_dir, as a package or systemd-tmpfiles has made it: the
+ * connector will run as that user, and must own what is made here.  With users of their own for
+ * the children it will run as root.
+ */
+static int become_owner(const struct connector_config *c)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || has_users(c))
+		return EXIT_ok;
+	if (stat(c->data_dir, &st))
+		return fail(c->data_dir);
+	if (st.st_uid == 0)
+		return EXIT_ok;
+	if (setgroups(1, &st.st_gid) || setresgid(st.st_gid, st.st_gid, st.st_gid) ||
+	    setresuid(st.st_uid, st.st_uid, st.st_uid))
+		return fail(c->data_dir);
+	return EXIT_ok;
 }
 
 /* The key: the one that is there, or a new one. */
@@ -125,8 +147,10 @@ static int key_init(const struct connector_config *c)
 	snprintf(dir, sizeof(dir), "%s/signer", c->data_dir);
 	snprintf(journal, sizeof(journal), "%s/signer/journal", c->data_dir);
 
-	int code = make_dir(c->data_dir, mode_of_data(c));
+	/* Children with users of their own pass through. */
+	int code = make_dir(c->data_dir, has_users(c) ? 0711 : 0700);
 
+	code = code ? code : become_owner(c);
 	code = code ? code : make_dir(dir, 0700);
 	code = code ? code : refuse_journal(journal);
 	code = code ? code : have_key(c, &account);

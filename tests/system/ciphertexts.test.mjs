@@ -148,9 +148,8 @@ test('no storage at all for some seconds: one trouble, one line, and it clears i
   await world.bucketProxy.refuse();
   const names = await world.ask(40);
   await look.waitLine('X007', { from }, 20000);
-  const status = await look.status();
-  assert.equal(status.code, 1, status.text);
-  assert.match(status.text, /^needs you: nothing\ndegraded: {2}storage is paused for \d+ s: http.*; clears by itself/);
+  const status = await look.waitStatus(/^needs you: nothing\ndegraded: {2}storage is paused for \d+ s: http.*; clears by itself/);
+  assert.equal(status.code, 1);
   assert.equal((await look.counters()).executor_paused_storage, 1);
   const row = await look.show(names[20]);
   assert.equal(row.state, 'checking');

@@ -42,6 +42,7 @@ const rows = new Map(); /* name of a request -> what the monitor says of it */
 const rpc = { calls: 0, perIdleMs: 0, perAnswer: 0, onSend: null }; /* counted by the proxy */
 let world = null;
 let doing = 'starts';
+let startedAt = 0; /* when the connector was */
 let looking = true; /* the table is kept up to date */
 let interrupted = false;
 
@@ -223,14 +224,14 @@ const faults = {
 /* Memory of all processes: proportional, or (who may not read that) resident. */
 function memory() {
   const usage = world.usage();
-  if (usage.every((p) => p.pssKb > 0)) return { kib: usage.reduce((sum, p) => sum + p.pssKb, 0), count: usage.length };
+  if (!usage.length || usage.every((p) => p.pssKb > 0)) return { kib: usage.reduce((sum, p) => sum + p.pssKb, 0), count: usage.length };
   const rss = usage.map(({ pid }) => {
     return Number(/^VmRSS:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0);
   });
   return { kib: rss.reduce((a, b) => a + b, 0), count: usage.length, resident: true };
 }
 
-async function ledger(startedAt) {
+async function ledger() {
   const { calls, perAnswer } = rpc;
   const tookH = (Date.now() - startedAt) / 3_600_000;
   const mayCall = Math.floor(limits.callsPerAnswer * all.length + limits.callsPerIdleHour * tookH);
@@ -254,13 +255,14 @@ async function ledger(startedAt) {
     ['reverts paid', said.reverted, '0', said.reverted === 0],
     ['gas per answer', said.gasPerAnswer, `at most ${limits.gas.toLocaleString('en-US')}`,
       said.gasPerAnswer > 0 && said.gasPerAnswer <= limits.gas],
-    ['RPC calls per answer', perAnswer.toFixed(1), `at most ${limits.callsPerAnswer}`, perAnswer <= limits.callsPerAnswer],
+    ['RPC calls per answer', perAnswer.toFixed(1), `at most ${limits.callsPerAnswer}`,
+      perAnswer > 0 && perAnswer <= limits.callsPerAnswer],
     ['RPC calls per idle hour', perHour, `at most ${limits.callsPerIdleHour.toLocaleString('en-US')}`,
       perHour <= limits.callsPerIdleHour],
     ['RPC calls with all faults', calls, `at most ${mayCall}, from both`, calls <= mayCall],
     ['processes', mem.count, '6', mem.count === 6],
-    mem.resident ? ['memory of all, MiB resident', mib.toFixed(1), 'only root may read what is shared']
-      : ['memory of all, MiB (sum of PSS)', mib.toFixed(1), `at most ${limits.memoryMiB}`, mib <= limits.memoryMiB],
+    mem.resident ? ['memory of all, MiB (sum of RSS)', mib.toFixed(1), 'its PSS can only be read as root']
+      : ['memory of all, MiB (sum of PSS)', mib.toFixed(1), `at most ${limits.memoryMiB}`, mib > 0 && mib <= limits.memoryMiB],
   ];
   for (const [what, value, should, ok] of list) {
     if (ok === false) problems.push(`${what}: ${value}, should be ${should}`);
@@ -271,8 +273,10 @@ async function ledger(startedAt) {
 }
 
 function sayFailure() {
-  screen.say(paint('bad', 'Not right:'), ...problems.map((p) => `  ${p}`));
-  if (!world?.log) return;
+  const more = problems.length - 12;
+  screen.say(paint('bad', 'Not right:'), ...problems.slice(0, 12).map((p) => `  ${p}`));
+  if (more > 0) screen.say(`  and ${more} more`);
+  if (!world?.log()) return;
   const copy = path.join(root, 'build', 'demo.log');
   const lines = world.log().trimEnd().split('\n');
   screen.say('', 'The connector\'s last lines:', ...lines.slice(-20).map((l) => `  ${l}`));
@@ -306,9 +310,10 @@ async function stay() {
     new Promise((resolve) => {
       stopStaying = resolve;
     }),
-    world.connector.exited.then(() => stopStaying || screen.say('The connector has ended.')),
+    world.connector.exited.then(() => interrupted || screen.say('The connector has ended.')),
   ]);
   clearInterval(alive);
+  screen.say('', 'Ending what was started.');
 }
 
 async function more() {
@@ -354,7 +359,8 @@ async function open(groups) {
   rpc.perAnswer = Math.max(0, rpc.calls - before - rpc.perIdleMs * (Date.now() - from)) / count;
 }
 
-async function play() {
+/* What stands around the connector, and the connector, ready; a promise that fails when it ends. */
+async function setUp() {
   screen.say(paint('bold', 'KMS Connector: demo'),
     'A real connector, beside a chain with its contracts, storage and a KMS Core,',
     `answers ${all.length} requests to decrypt.  Meanwhile the demo breaks one part after the`,
@@ -368,58 +374,72 @@ async function play() {
     },
   });
   for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]]) {
-    process.removeAllListeners(signal);
+    process.removeAllListeners(signal); /* now there is something to end in good order */
     process.on(signal, () => onSignal(code));
   }
   screen.say(`${clock()}  chain, contracts, storage and Core run`);
   const ciphertexts = await world.makeCiphertexts(all.flat(), { keepBodies: true });
-  let at = 0;
-  let used = 0;
-  const take = (list) => list.map((types) => {
-    used++;
-    return ciphertexts.slice(at, at += types.length);
-  });
 
-  const startedAt = Date.now();
+  startedAt = Date.now();
   await world.startConnector();
-  await until('the connector is ready', async () => {
-    if (world.connector.ended) throw new Error('it ended');
-    return (await fetch(`${world.monitorUrl}/readyz`)).status === 200;
-  }, 15000);
+  const death = world.connector.exited.then(({ code, signal }) => {
+    throw new Error(`the connector ended: ${signal ?? `exit code ${code}`}`);
+  });
+  death.catch(() => {});
+  let said = 'its window does not answer';
+  const ready = until('the connector is ready', async () => {
+    const answer = await fetch(`${world.monitorUrl}/readyz`);
+    said = (await answer.text()).trim().replaceAll('\n', ', ');
+    return answer.status === 200;
+  }, 15000).catch((e) => {
+    throw new Error(`${e.message}; ${said}`);
+  });
+  await Promise.race([ready, death]);
   screen.say(`${clock()}  the connector is ready, ${seconds(Date.now() - startedAt)} after its start: `
     + `${world.processes().length} processes`, '');
   if (!screen.live) screen.say(`  time   ${tableHead}`);
-  const watching = watch();
+  return { ciphertexts, death };
+}
+
+async function play(ciphertexts) {
+  let at = 0;
+  const take = (list) => list.map((types) => ciphertexts.slice(at, at += types.length));
 
   await quiet();
   await open(opening.map(take));
   for (const [name, list] of Object.entries(during)) await faults[name](take(list));
   now('all requests are answered; the chain is asked what happened');
-  if (used !== all.length) throw new Error('the list of requests is wrong');
   await untilShown(15000);
+}
+
+async function tell() {
   looking = false;
-  await watching;
   screen.end();
   screen.say('', 'The requests, as the connector\'s monitor shows them (milliseconds per stage)',
     paint('dim', tableHead), ...entries().map((one) => screen.tableLine(one)));
-  await ledger(startedAt);
+  await ledger();
 }
 
-try {
-  await play();
-} catch (e) {
-  problems.unshift(e.message);
-}
-if (!interrupted) {
-  looking = false;
-  screen.end();
-  if (problems.length) sayFailure();
-  else screen.say(paint('good', 'All of it is right.'));
-  if (keep && world) {
-    await stay();
-    screen.say('', 'Ending what was started.');
+async function main() {
+  try {
+    const { ciphertexts, death } = await setUp();
+    watch();
+    await Promise.race([play(ciphertexts), death]);
+  } catch (e) {
+    problems.push(e.message.trim());
   }
+  if (interrupted) return;
+  try {
+    if (world?.requests.size) await tell();
+  } catch (e) {
+    problems.push(`no ledger: ${e.message}`);
+  }
+  if (problems.length) sayFailure();
+  else screen.say(`${paint('good', 'All of it is right')}, after ${((Date.now() - began) / 1000).toFixed(0)} s.`);
+  if (keep && world?.processes().length) await stay();
   interrupted = true;
   await world?.stop();
   process.exit(problems.length ? 1 : 0);
 }
+
+await main();

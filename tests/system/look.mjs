@@ -21,6 +21,7 @@ export function parseLine(text) {
  *   counters()                 /metrics: name without "kms_connector_" -> number
  *   grown(before, name)        how much a counter has grown since counters() was called
  *   status()                   `status --json`, with `code` and `text` of the plain command
+ *   waitStatus(pattern)        status() as soon as its text fits
  *   stage(name)                that stage of status
  *   show(id)                   `show ID --json`: the newest version, or null
  *   waitShow(id, what, fits)   until fits(row) is true; returns the row
@@ -61,6 +62,12 @@ export function lookAt(world) {
     const { code, output } = await world.cli('status');
     return { ...await json('status'), code, text: output };
   };
+  /** Until the plain command prints what `pattern` says; returns status(). */
+  self.waitStatus = (pattern, timeoutMs = 15000) => until(`status ${pattern}`, async () => {
+    const status = await self.status();
+    if (!pattern.test(status.text)) throw new Error(status.text.split('\n\n')[0]);
+    return status;
+  }, timeoutMs, 100);
   self.stage = async (name) => (await json('status')).stages.find((s) => s.name === name);
   self.waitStage = (name, state, timeoutMs = 15000) => {
     return until(`stage ${name} ${state}`, async () => {
@@ -82,11 +89,7 @@ export function lookAt(world) {
   };
 
   /** Until nothing is paused and every process can do its work. */
-  self.waitFine = (timeoutMs = 15000) => until('status 0', async () => {
-    const status = await self.status();
-    if (status.code !== 0) throw new Error(status.text.split('\n\n')[0]);
-    return status;
-  }, timeoutMs, 100);
+  self.waitFine = (timeoutMs) => self.waitStatus(/^needs you: nothing\n\n/, timeoutMs);
 
   return self;
 }
