@@ -182,15 +182,17 @@ static void on_estimate(void *owner, const struct jsonrpc_reply *r)
 	}
 }
 
+/* At the latest block: what waits in a node's pool, our own too, is not done. */
 static void write_estimate(const struct answer *a, char *out, size_t cap)
 {
+	static const char end[] = "\"},\"latest\"]";
 	char from[ADDR_TEXT], to[ADDR_TEXT];
 	int n = snprintf(out, cap, "[{\"from\":\"%s\",\"to\":\"%s\",\"data\":\"",
 			 addr_text(&a->lane->s->account, from), addr_text(&a->contract, to));
 
-	check(n > 0 && (size_t)n + 2 * a->calldata.len + 8 < cap);
+	check(n > 0 && (size_t)n + 2 + 2 * a->calldata.len + sizeof(end) < cap);
 	hex_encode0x(a->calldata, out + n);
-	memcpy(out + n + 2 + 2 * a->calldata.len, "\"}]", 4);
+	memcpy(out + n + 2 + 2 * a->calldata.len, end, sizeof(end));
 }
 
 static void send_trials(struct lane *l, struct answer **batch, unsigned n)
@@ -279,6 +281,15 @@ static void sign_answers(struct lane *l)
 			return;		/* no credit: the next answer of the signer brings it back */
 }
 
+/* Is there a transaction for it, or may there be one that we have not seen yet? */
+static bool is_under_way(const struct lane *l, const struct answer *a)
+{
+	for (const struct tx *t = l->txs; t; t = t->next)
+		if (t->kind == a->kind && b32_eq(&t->id, &a->id))
+			return true;
+	return l->fetching_nonce < l->next_nonce;
+}
+
 void answer_refused(struct lane *l, const struct msg_sign_refused *m)
 {
 	struct answer *a = find_answer(l, m->op);
@@ -299,8 +310,8 @@ void answer_refused(struct lane *l, const struct msg_sign_refused *m)
 		a->step = ANSWER_SIGN;
 		return;
 	}
-	if (strcmp(rule, "equivocation") == 0 && a->again == 0 && l->txs == NULL) {
-		/* Nothing is under way: whatever was signed for it before is used or lost. */
+	if (strcmp(rule, "equivocation") == 0 && a->again == 0 && !is_under_way(l, a)) {
+		/* Whatever was signed for it before is used or lost; the chain decides. */
 		l->replacing = true;
 		a->again = 2;
 		a->step = ANSWER_SIGN;

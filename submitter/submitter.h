@@ -76,7 +76,7 @@ struct lane {
 
 	/* What the signer says. */
 	bool has_info, adopting, adopted;
-	bool replacing;			/* an answer waits until the signer knows that its first nonce is gone */
+	bool replacing;			/* an answer waits: the signer must know its nonce is gone */
 	uint64_t next_nonce;		/* of the journal */
 	struct u256 hour_left, day_left;
 	uint64_t info_ms;		/* monotonic: when the budgets were asked for */

@@ -127,6 +127,7 @@ describe('an empty store and 1,000 old requests of which 990 are done', () => {
       const status = fs.readFileSync(`/proc/${executor.pid}/status`, 'latin1');
       peakKiB = Math.max(peakKiB, Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0));
     }, 50);
+    t.after(() => clearInterval(watch));
     const { missing } = await world.waitAnswered(60000);
     t.diagnostic(`the open ones are answered ${Date.now() - began} ms after the start`);
     assert.deepEqual(missing, []);
@@ -134,7 +135,8 @@ describe('an empty store and 1,000 old requests of which 990 are done', () => {
     const look = lookAt(world);
     await until('our books say so, too', async () => {
       return (await look.list('done')).length === REQUESTS;
-    }, 60000, 200).finally(() => clearInterval(watch));
+    }, 60000, 200);
+    clearInterval(watch);
     t.diagnostic(`all are closed ${Date.now() - began} ms after the start; ` +
       `resident memory of the executor ${(peakKiB / 1024).toFixed(1)} MiB at most`);
 

@@ -37,7 +37,7 @@ const stateAt = widths.id + 1 + widths.type + 1;
 
 /**
  * The screen: live (draws in place), say(line...) for lines that stay, draw(lines) for the part
- * that changes, end() which takes that part away, paint(colour, text).
+ * that changes, end() which takes that part away, close(line...) for good, paint(colour, text).
  */
 export function makeScreen(out = process.stdout) {
   const live = Boolean(out.isTTY) && process.env.TERM !== 'dumb';
@@ -56,6 +56,11 @@ export function makeScreen(out = process.stdout) {
   self.say = (...lines) => write(lines, drawn);
   self.draw = (lines) => live && write([], lines);
   self.end = () => write([], []);
+  /** These are the last lines; nothing is printed after them. */
+  self.close = (...lines) => {
+    write(lines, []);
+    self.say = self.draw = () => {};
+  };
   /** How many lines a part that changes may have, and how wide they may be. */
   self.room = () => ({ rows: Math.max(8, (out.rows || 24) - 1), columns: Math.max(40, (out.columns || 80) - 1) });
 

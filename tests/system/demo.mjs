@@ -124,16 +124,14 @@ const ask = (sets) => world.ask(sets.length, { sets });
 
 /*
  * One fault, from its end until all requests that are open then are answered (and `works` holds);
- * one line tells it.  `bite` makes the fault and ends it.
+ * one line tells it.  `bite` makes the fault and ends it; it returns when that was, if not just now.
  */
 async function fault(what, text, bite, works = () => true) {
   now(text);
-  await bite();
-  const ended = Date.now();
+  const ended = (await bite()) ?? Date.now();
   doing = 'the fault is over; waiting until everything works again';
   const { missing } = await world.waitAnswered(patienceMs, { names: await openNames() });
-  const well = missing.length === 0
-    && await until('works again', works, Math.max(5000, patienceMs - (Date.now() - ended)), 20).then(() => true, () => false);
+  const well = missing.length === 0 && await until('works again', works, patienceMs, 20).then(() => true, () => false);
   const took = seconds(Date.now() - ended);
   await untilShown(3000).catch(() => {}); /* only for the order of what is printed */
   screen.say(well ? paint('bold', `${what.padEnd(40)} back in ${took.padStart(8)}  operator did: nothing`)
@@ -150,12 +148,17 @@ const running = async (name, not) => {
   return found?.ready && found.pid !== not;
 };
 
+/* A fault that is the end of a process; `bite` gets the function that does it. */
 async function killed(name, what, text, bite) {
-  let pid;
+  let pid = null;
+  let at;
   await fault(what, text, async () => {
     await bite(() => {
       pid ??= world.signal(`kms-${name}`);
+      at ??= Date.now();
     });
+    await until(`the end of kms-${name}`, () => pid, patienceMs, 5);
+    return at;
   }, () => running(name, pid));
 }
 
@@ -171,12 +174,8 @@ const faults = {
     }),
   submitter: (sets) => killed('submitter', 'submitter killed while it sends',
     'kms-submitter is killed in the moment in which a transaction leaves', async (kill) => {
-      const sending = new Promise((resolve) => {
-        rpc.onSend = () => resolve(kill());
-      });
+      rpc.onSend = kill; /* of the first that leaves */
       await ask(sets);
-      await sending;
-      rpc.onSend = null;
     }),
   listener: (sets) => killed('listener', 'listener killed as a request comes',
     'kms-listener is killed; a request comes meanwhile', async (kill) => {
@@ -224,7 +223,8 @@ const faults = {
 /* Memory of all processes: proportional, or (who may not read that) resident. */
 function memory() {
   const usage = world.usage();
-  if (!usage.length || usage.every((p) => p.pssKb > 0)) return { kib: usage.reduce((sum, p) => sum + p.pssKb, 0), count: usage.length };
+  const pss = usage.reduce((sum, p) => sum + p.pssKb, 0);
+  if (!usage.length || usage.every((p) => p.pssKb > 0)) return { kib: pss, count: usage.length };
   const rss = usage.map(({ pid }) => {
     return Number(/^VmRSS:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0);
   });
@@ -261,8 +261,9 @@ async function ledger() {
       perHour <= limits.callsPerIdleHour],
     ['RPC calls with all faults', calls, `at most ${mayCall}, from both`, calls <= mayCall],
     ['processes', mem.count, '6', mem.count === 6],
-    mem.resident ? ['memory of all, MiB (sum of RSS)', mib.toFixed(1), 'its PSS can only be read as root']
-      : ['memory of all, MiB (sum of PSS)', mib.toFixed(1), `at most ${limits.memoryMiB}`, mib > 0 && mib <= limits.memoryMiB],
+    mem.resident ? ['memory of all, MiB (sum of RSS)', mib.toFixed(1), 'PSS can only be read as root']
+      : ['memory of all, MiB (sum of PSS)', mib.toFixed(1), `at most ${limits.memoryMiB}`,
+        mib > 0 && mib <= limits.memoryMiB],
   ];
   for (const [what, value, should, ok] of list) {
     if (ok === false) problems.push(`${what}: ${value}, should be ${should}`);
@@ -329,8 +330,7 @@ async function onSignal(code) {
   interrupted = true;
   looking = false;
   if (stopStaying) return stopStaying();
-  screen.end();
-  screen.say('', 'Interrupted: ending what was started.');
+  screen.close('', 'Interrupted: ending what was started.');
   await world.stop().catch(() => {});
   process.exit(code);
 }
@@ -370,7 +370,9 @@ async function setUp() {
     core: { delayMs: coreDelayMs },
     onCall: (call) => {
       rpc.calls++;
-      if (call.method === 'eth_sendRawTransaction') rpc.onSend?.();
+      if (call.method !== 'eth_sendRawTransaction') return;
+      rpc.onSend?.();
+      rpc.onSend = null;
     },
   });
   for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]]) {

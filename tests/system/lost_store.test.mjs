@@ -86,8 +86,7 @@ function tearJournal(form) {
 }
 
 /* Everything goes on by itself; what the chain has seen is judged, and our books are compared with it. */
-async function judgeAll(names) {
-  const waiting = names.slice(0, WAITING);
+async function judgeAll(names, waiting = names.slice(0, WAITING)) {
   await until('answers come as far as before', async () => {
     const now = new Set([...(await look.list('submitting')), ...(await look.list('done'))]);
     return waiting.every((name) => now.has(name));
@@ -158,3 +157,23 @@ for (const [title, { later, tear, forget }] of rounds) {
     if (tear) assert.equal(Number(cuts[0].at), size);
   });
 }
+
+test('the store is lost, and the Core, which has forgotten all, answers otherwise', { timeout: 120000 }, async () => {
+  /* The first answer is on its way: it stays the only one. */
+  await world.core.control({ op: 'set', delayMs: 2000 });
+  const names = await world.ask(12, { types: [5], distinct: 4 });
+  await mining(false);
+  await until('transactions of ours wait', async () => (await inPool()) === names.length, 15000);
+  await killAll();
+  fs.rmSync(path.join(world.config.data_dir, 'store'), { recursive: true });
+  await world.core.forget();
+  await world.core.control({ op: 'set', delayMs: 0 });
+  await world.core.control({ op: 'twist', plaintexts: 'wrong' });
+  await world.core.control({ op: 'resetStats' });
+  world.writeConfig({ start_block: world.requests.get(names[0]).block });
+  await world.startConnector();
+  await until('the Core answers again', async () => {
+    return (await world.core.stats()).distinct.public === names.length;
+  }, 15000);
+  await judgeAll(names, names);
+});

@@ -80,6 +80,11 @@ export async function makeRequests({ chain, bucket, core, owner, httpz, manager,
     return receipts;
   };
 
+  /** After a reorganisation: the owner's transactions go on from where the chain is now. */
+  self.resync = async () => {
+    nonce = await owner.getNonce();
+  };
+
   /** One call of the owner, by contract and function name; returns its receipt. */
   self.send = async (contract, name, ...args) => {
     const data = contract.interface.encodeFunctionData(name, args);

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fheTypes } from '../peers/plaintext.mjs';
 import { lookAt, until } from './look.mjs';
-import { startWorld } from './world.mjs';
+import { reportsIn, startWorld } from './world.mjs';
 
 const ALL = ['kms-connector', 'kms-executor', 'kms-listener', 'kms-monitor', 'kms-signer', 'kms-submitter'];
 const types = fheTypes.map((type) => type.number);
@@ -96,4 +96,15 @@ test('asked to stop, all six leave in order and leave nothing', { timeout: 30000
     && !line.includes(' code=KC-G008 ')), []);
   const verdict = await world.judge();
   assert.deepEqual(verdict.problems, []);
+});
+
+test('what a sanitizer says in the log is found', () => {
+  const log = ['ts=1 msg="before"', 'a.c:7:3: runtime error: signed integer overflow', 'ts=2 msg="between"',
+    '==1==ERROR: AddressSanitizer: heap-use-after-free', '    #0 in f', '', 'SUMMARY: AddressSanitizer: f', 'ts=3',
+    '==2==ERROR: LeakSanitizer: detected memory leaks', '', 'Direct leak of 7 byte(s)', '    #0 in g', 'SUMMARY: ..', 'ts=4'];
+  const reports = reportsIn(log.join('\n'));
+  assert.equal(reports.length, 3);
+  assert.match(reports[1], /^==1==.*\n {4}#0 in f\n$/);
+  assert.match(reports[2], /Direct leak of 7 byte.*\n {4}#0 in g$/);
+  assert.deepEqual(reportsIn('ts=1 level=error msg="an error at runtime"\n'), []);
 });

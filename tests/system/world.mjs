@@ -139,6 +139,7 @@ async function build(world, options, keep) {
     askKey: asking.askKey,
     makeCiphertexts: asking.makeCiphertexts,
     send: asking.send,
+    resync: asking.resync,
     ...makeJudge({ chain, requests: asking.requests, node, core, manager, httpz, raws }),
   });
   world.registerNode = (identity = core.address) => {
