@@ -70,6 +70,13 @@ static void drop_queue(struct link *l)
 	l->queued = 0;
 }
 
+/* Commands of operators come and go; they are no change of state. */
+static void say_state(const struct link *l, enum log_event ev)
+{
+	if (l->end->peer != ROLE_OPERATOR)
+		log_say(ev, "link=%s", l->end->name);
+}
+
 /* The connection ends; a link that connects lives on and tries again. */
 static void disconnect(struct link *l)
 {
@@ -83,7 +90,7 @@ static void disconnect(struct link *l)
 	drop_queue(l);
 	memset(l->used, 0, sizeof(l->used));
 	if (was_up) {
-		log_say(EV_G004_link_down, "link=%s", l->end->name);
+		say_state(l, EV_G004_link_down);
 		if (l->end->on_down)
 			l->end->on_down(l->owner, l);
 	}
@@ -290,7 +297,7 @@ static enum err on_hello(struct link *l, const struct ipc_frame *f)
 		return ERR_MISMATCH;
 	l->up = true;
 	l->retry_s = RETRY_FIRST_S;
-	log_say(EV_G003_link_up, "link=%s", l->end->name);
+	say_state(l, EV_G003_link_up);
 	if (l->end->on_up)
 		l->end->on_up(l->owner, l);
 	return OK;

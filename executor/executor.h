@@ -26,6 +26,8 @@ struct executor_chain {
 	const char *name;		/* borrowed from the settings */
 	struct store_cursor cursor;	/* as granted to the listener */
 	uint64_t latest, finalized, safe, confirmed, settled, latest_time;
+	char deaf[200];			/* why the listener does not hear; empty: it does */
+	uint64_t deaf_since_ms;		/* Unix */
 	uint64_t events_back, blocks_back;	/* credit to give back with the next grant */
 };
 

@@ -193,6 +193,18 @@ static enum err on_rechecked(struct executor *x, struct link *l, const struct ms
 	return OK;
 }
 
+static enum err on_hearing(struct executor *x, struct link *l, const struct msg_hearing *m)
+{
+	struct executor_chain *c = find_chain(x, m->chain);
+
+	(void)l;
+	if (!c)
+		return ERR_UNKNOWN;
+	c->deaf_since_ms = clock_unix_ms();
+	wire_text(m->why, c->deaf, sizeof(c->deaf));
+	return OK;
+}
+
 LINK_SWITCH(switch_listener, IPC_LISTENER_TO_EXECUTOR)
 
 static void send_where(struct executor *x, struct link *l, struct executor_chain *c)

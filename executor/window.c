@@ -137,12 +137,22 @@ static const char *registered_text(int r)
 	return r > 0 ? "yes" : r == 0 ? "no" : "not known yet";
 }
 
+/* One stage for all chains: the first that is not heard. */
+static enum err say_listening(struct executor *x, struct link *l, uint64_t tag)
+{
+	if (!x->listener)
+		return say_stage(l, tag, "listening", STAGE_PAUSED, 0, "the listener is not connected",
+				 "it is started again by itself");
+	for (unsigned i = 0; i < x->chains; i++)
+		if (x->chain[i].deaf[0])
+			return say_stage(l, tag, "listening", STAGE_PAUSED, x->chain[i].deaf_since_ms,
+					 x->chain[i].deaf, "by itself");
+	return say_stage(l, tag, "listening", STAGE_RUNS, x->chain[0].deaf_since_ms, "", "");
+}
+
 static enum err say_status(struct executor *x, struct link *l, uint64_t tag)
 {
-	bool hears = x->listener != NULL;
-	enum err e = say_stage(l, tag, "listening", hears ? STAGE_RUNS : STAGE_PAUSED, 0,
-			       hears ? "" : "the listener is not connected",
-			       hears ? "" : "it is started again by itself");
+	enum err e = say_listening(x, l, tag);
 
 	e = e ? e : say_own_stage(l, tag, &x->storage_stage, x->storage_stage.row->clears);
 	e = e ? e : say_own_stage(l, tag, &x->core_stage, x->core_stage.row->clears);

@@ -170,8 +170,21 @@ static const char *why_not_ready(const struct chain *c)
 	return c->caught_up ? NULL : "reading up to the head";
 }
 
+/* The executor shows it to operators; said when it changes. */
+static void tell_executor(struct chain *c, const char *why)
+{
+	struct msg_hearing m = { .chain = c->id, .why = BYTES(why ? why : "", why ? strlen(why) : 0) };
+
+	if (why == c->told_why && c->hearing_told)
+		return;
+	c->hearing_told = send_hearing(c->owner->link, &m) == OK;
+	c->told_why = why;
+}
+
 void listener_show(struct listener *self)
 {
+	for (unsigned i = 0; i < self->chains; i++)
+		tell_executor(&self->chain[i], why_not_ready(&self->chain[i]));
 	for (unsigned i = 0; i < self->chains; i++) {
 		const char *why = why_not_ready(&self->chain[i]);
 

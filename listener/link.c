@@ -72,7 +72,12 @@ LINK_SWITCH(on_packet, IPC_EXECUTOR_TO_LISTENER)
 
 static void on_up(void *owner, struct link *l)
 {
-	(void)owner, (void)l;	/* the executor says resume, for each chain */
+	struct listener *self = owner;
+
+	(void)l;	/* the executor says resume, for each chain */
+	for (unsigned i = 0; i < self->chains; i++)
+		self->chain[i].hearing_told = false;
+	listener_show(self);
 }
 
 static void on_down(void *owner, struct link *l)

@@ -114,6 +114,8 @@ struct chain {
 	bool fork;			/* something contradicts the ring: walk back */
 	bool walking;
 	bool frozen;			/* a finalized block left the chain */
+	const char *told_why;		/* what the executor was told of why it is not ready */
+	bool hearing_told;
 	bool caught_up, no_bloom;
 	uint64_t next;			/* first block that is not complete */
 	uint64_t low, high;		/* PHASE_SEEK: the block is in [low, high] */

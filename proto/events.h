@@ -27,7 +27,7 @@
 	E(L001, ws_lost,          INFO,  "the WebSocket is lost; polling goes on", "") \
 	E(L002, ws_up,            INFO,  "the WebSocket is connected", "") \
 	E(L003, node_down,        WARN,  "no chain node answers", "check the node and gwl2_url; reading goes on by itself") \
-	E(L004, node_up,          INFO,  "the chain node answers again", "") \
+	E(L004, node_up,          INFO,  "a chain node answers", "") \
 	E(L005, wrong_chain,      ERROR, "a chain node is on another chain; it is not used", "correct its URL or chain_id") \
 	E(L006, reply_refused,    WARN,  "a chain node's reply is malformed, too large or contradicts itself", "nothing, unless it repeats: use another node") \
 	E(L007, node_behind,      WARN,  "a chain node is behind what was read before; nothing is believed until it catches up", "nothing, unless it lasts") \
@@ -65,10 +65,11 @@
 	E(T003, foreign_nonce,    ERROR, "another program uses our account", "stop the other program; one account belongs to one connector") \
 	E(T004, reverted,         ERROR, "a transaction was included and reverted", "kms-connector show ID") \
 	E(T005, node_down,        WARN,  "no chain node answers; answers wait", "check the node; sending goes on by itself") \
-	E(T006, node_up,          INFO,  "the chain node answers again", "") \
+	E(T006, node_up,          INFO,  "a chain node answers", "") \
 	E(T007, resent,           INFO,  "signed bytes of an earlier run are sent again", "") \
 	E(T008, adopted,          WARN,  "the chain is ahead of the journal; its nonce was adopted", "one account belongs to one connector") \
 	E(T009, signer_refused,   ERROR, "the signer refuses an answer", "kms-connector show ID") \
+	E(T010, node_error,       WARN,  "a chain node cannot try an answer; it is tried again", "nothing, unless it repeats: use another node") \
 	E(K001, key_open,         INFO,  "the key is open", "") \
 	E(K002, refused,          WARN,  "a signature was refused", "if it repeats, a sibling process may be in wrong hands") \
 	E(K003, journal_cut,      WARN,  "the journal ended in half a record, as a crash leaves it; it was cut there", "") \

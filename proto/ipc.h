@@ -63,7 +63,8 @@ enum ipc_role {
 	MSG(0x11, blocks,      LISTENER,  EXECUTOR,   8, "All logs up to this block have been said; the cursor may move here.") \
 	MSG(0x12, head,        LISTENER,  EXECUTOR,   0, "How far each level of finality has come.") \
 	MSG(0x13, retracted,   LISTENER,  EXECUTOR,   0, "This block left the chain.") \
-	MSG(0x14, rechecked,   LISTENER,  EXECUTOR,   0, "Whether a block and its log still stand.")
+	MSG(0x14, rechecked,   LISTENER,  EXECUTOR,   0, "Whether a block and its log still stand.") \
+	MSG(0x15, hearing,     LISTENER,  EXECUTOR,   0, "Listening has stopped for a reason, or (empty reason) goes on.")
 
 #define IPC_EXECUTOR_TO_LISTENER(MSG) \
 	MSG(0x20, resume,      EXECUTOR,  LISTENER,   0, "Where to go on, and which blocks open requests stand in.") \
@@ -163,6 +164,10 @@ enum ipc_role {
 	F(m, u64,   number,    0, "Block number.") \
 	F(m, b32,   hash,      0, "Hash asked for.") \
 	F(m, u64,   verdict,   0, "1 stands, 2 left the chain, 3 not known now.")
+
+#define IPC_hearing(F, m) \
+	F(m, u64,   chain,     0, "Chain id.") \
+	F(m, str,   why,     200, "Empty: everything up to the head is read.")
 
 #define IPC_resume(F, m) \
 	F(m, u64,   chain,     0, "Chain id.") \

@@ -10,6 +10,8 @@
 
 #define ESTIMATE_TIMEOUT_S 10.0
 #define TRIES_MAX          6	/* of reverts that may be the node's delay */
+#define UNASKED_TRIES_MAX  40	/* about ten minutes: a node behind, or a block that will leave */
+#define ODD_SAID_MS        60000
 #define BACKOFF_MIN_MS     250
 #define BACKOFF_MAX_MS     15000
 #define PARAMS_MAX         (2 * IPC_CALLDATA_MAX + 300)
@@ -127,14 +129,43 @@ static void on_revert(struct answer *a, const struct jsonrpc_reply *r)
 		a->step = ANSWER_TRY;
 		return;
 	case REVERT_not_requested:
+		/* The listener has seen the request: this node has not, or its block is leaving. */
+		jsonrpc_move_on(l->rpc, r->endpoint);
+		break;
 	case REVERT_unknown:
 	case REVERT_COUNT:
 		break;
 	}
-	if (a->tries < TRIES_MAX)
+	if (a->tries < (meaning == REVERT_not_requested ? UNASKED_TRIES_MAX : TRIES_MAX))
 		later(a);
 	else
-		answer_failed(a, meaning == REVERT_not_requested ? FAIL_rejected : FAIL_unknown, why);
+		answer_failed(a, FAIL_unknown, why);
+}
+
+/* The contract was asked and refuses; any other error is the node's own. */
+static bool is_revert(const struct jsonrpc_reply *r)
+{
+	return r->code == 3 || r->data.len > 0 || strcasestr(r->message, "revert") ||
+	       send_class_of(r->message) == SEND_gas_low;
+}
+
+/* Behind, overloaded, without that state: another node, or later; never the answer's fault. */
+static void on_node_error(struct answer *a, const struct jsonrpc_reply *r)
+{
+	struct lane *l = a->lane;
+	uint64_t now = clock_mono_ms();
+	char why[200];
+
+	if (!l->odd_said_ms || now - l->odd_said_ms > ODD_SAID_MS) {
+		l->odd_said_ms = now;
+		snprintf(why, sizeof(why), "%.190s", r->message);
+		for (char *c = why; *c; c++)
+			if ((unsigned char)*c < 0x20 || *c == '"' || *c == 0x7f)
+				*c = '?';
+		log_say(EV_T010_node_error, "chain=%s rpc=%s why=\"%s\"", l->name, r->endpoint, why);
+	}
+	jsonrpc_move_on(l->rpc, r->endpoint);
+	later(a);
 }
 
 /* An estimate on its way; the answer may be gone when it returns. */
@@ -175,8 +206,10 @@ static void on_estimate(void *owner, const struct jsonrpc_reply *r)
 	} else if (r->outcome == RPC_ERROR && send_class_of(r->message) == SEND_funds) {
 		lane_pause(l, "our account cannot pay for a transaction", "when the account is funded");
 		a->step = ANSWER_TRY;
-	} else if (r->outcome == RPC_ERROR) {
+	} else if (r->outcome == RPC_ERROR && is_revert(r)) {
 		on_revert(a, r);
+	} else if (r->outcome == RPC_ERROR) {
+		on_node_error(a, r);
 	} else {
 		later(a);
 	}

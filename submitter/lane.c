@@ -14,6 +14,8 @@
 #define CANARY_MS         5000
 #define GAS_TYPICAL       300000
 
+static const char no_node[] = "no chain node answers";
+
 static void on_rpc_call(void *owner, unsigned calls, bool failed)
 {
 	(void)owner;
@@ -27,6 +29,7 @@ static void on_rpc_down(void *owner, const char *why)
 	struct lane *l = owner;
 
 	log_say(EV_T005_node_down, "chain=%s why=\"%s\"", l->name, why);
+	lane_pause(l, no_node, "when a node answers");
 }
 
 static void on_rpc_up(void *owner, const char *endpoint)
@@ -34,6 +37,8 @@ static void on_rpc_up(void *owner, const char *endpoint)
 	struct lane *l = owner;
 
 	log_say(EV_T006_node_up, "chain=%s rpc=%s", l->name, endpoint);
+	if (strcmp(l->paused_why, no_node) == 0)
+		lane_resume(l);
 	txs_hurry(l);
 	lane_work(l);
 }
@@ -100,7 +105,8 @@ void lane_pause(struct lane *l, const char *why, const char *clears)
 		return;
 	snprintf(l->paused_why, sizeof(l->paused_why), "%s", why);
 	snprintf(l->paused_clears, sizeof(l->paused_clears), "%s", clears);
-	log_say(EV_T001_paused, "chain=%s why=\"%s\" clears=\"%s\"", l->name, why, clears);
+	if (why != no_node)	/* said by T005 */
+		log_say(EV_T001_paused, "chain=%s why=\"%s\" clears=\"%s\"", l->name, why, clears);
 	say_pause(l);
 }
 
@@ -108,7 +114,8 @@ void lane_resume(struct lane *l)
 {
 	if (!l->paused_why[0])
 		return;
-	log_say(EV_T002_resumed, "chain=%s was=\"%s\"", l->name, l->paused_why);
+	if (strcmp(l->paused_why, no_node) != 0)	/* said by T006 */
+		log_say(EV_T002_resumed, "chain=%s was=\"%s\"", l->name, l->paused_why);
 	l->paused_why[0] = l->paused_clears[0] = 0;
 	say_pause(l);
 	txs_hurry(l);

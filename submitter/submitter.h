@@ -89,6 +89,7 @@ struct lane {
 	char paused_why[200], paused_clears[200];	/* empty: runs */
 	bool paused_by_operator, told_down;
 	uint64_t canary_ms;		/* monotonic: next time to try whether the pause is over */
+	uint64_t odd_said_ms;		/* monotonic: the last line about a node's own error */
 };
 
 /* A question to the signer, which answers each once and in their order. */

@@ -19,11 +19,12 @@ const blockAt = {
 /**
  * Starts one before a chain.  hold(number) freezes what it shows, release() ends that;
  * mix(share, random): while it is frozen only that share of its answers (0 to 1) is behind.
+ * errors: method -> { code, message }, what it says instead of an answer.
  * httpUrl, calls (answers that were behind), stop().
  */
 export async function startLagging(chain) {
   const port = await freePort();
-  const self = { port, httpUrl: `http://127.0.0.1:${port}`, calls: 0 };
+  const self = { port, httpUrl: `http://127.0.0.1:${port}`, calls: 0, errors: {} };
   let held = null;
   let share = 1;
   let random = Math.random;
@@ -34,6 +35,7 @@ export async function startLagging(chain) {
   self.release = () => {
     held = null;
     share = 1;
+    self.errors = {};
   };
   self.mix = (wanted, source) => {
     share = wanted;
@@ -75,6 +77,8 @@ export async function startLagging(chain) {
     if (behind) self.calls++;
     const replies = await Promise.all(asked.map(async (one, i) => {
       const { id } = calls[i];
+      const error = self.errors[calls[i].method];
+      if (error) return { jsonrpc: '2.0', id, error };
       if ('result' in one) return { jsonrpc: '2.0', id, result: one.result };
       try {
         const [result] = await rpcBatch(chain.httpUrl, [[one.method, one.params ?? []]]);

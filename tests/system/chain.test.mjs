@@ -5,7 +5,7 @@
  * clears itself.
  */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { AbiCoder, SigningKey, Transaction, Wallet } from 'ethers';
 import { startChain } from '../peers/chain.mjs';
 import { decryptionDomain, typesOf } from '../peers/eip712.mjs';
@@ -37,6 +37,11 @@ before(async () => {
   await world.startConnector();
   await look.waitFine();
 });
+afterEach(async () => { /* whatever a failure left behind */
+  lagging.release();
+  await Promise.all([world.proxy.forward(), wsProxy.forward(), world.core.control({ op: 'clear' })]);
+  if (await world.manager.paused()) await world.send(world.manager, 'unpause');
+});
 after(async () => {
   await elsewhere?.catch(() => {});
   await world?.stop();
@@ -57,118 +62,6 @@ function lines(from, wanted) {
     assert.equal(got.length, count, `${code}: ${got.map((l) => l.text).join('\n')}`);
   }
 }
-
-// ---- connections ----
-
-test('a WebSocket that is dropped, refused or silent: polling goes on', async () => {
-  let from = look.mark();
-  const counted = await look.counters();
-  await wsProxy.refuse();
-  const lost = await look.waitLine('L001', { from });
-  assert.equal(lost.chain, 'gateway');
-  await answered(await world.ask(5), 10000);
-  assert.equal((await look.status()).code, 0, 'it is only there to wake');
-  await wsProxy.forward();
-  await look.waitLine('L002', { from });
-  lines(from, { L001: 1, L002: 1, L003: 0 });
-  assert.ok(await look.grown(counted, 'listener_ws_reconnects') >= 1);
-
-  from = look.mark();
-  await until('the WebSocket works', () => wsProxy.open() === 1);
-  wsProxy.silent();
-  await answered(await world.ask(5), 10000);
-  const silent = await look.waitLine('L001', { from }, 20000);
-  assert.match(silent.text, /silent/);
-  await wsProxy.forward();
-  await look.waitLine('L002', { from }, 20000);
-  await answered(await world.ask(5), 10000);
-  lines(from, { L001: 1, L002: 1, L003: 0 });
-  await judged();
-});
-
-test('no node for a while: one line of each who needs it, and all is answered afterwards', async () => {
-  for (const how of ['refuse', 'silent']) {
-    const from = look.mark();
-    const counted = await look.counters();
-    await world.proxy[how]();
-    const names = await world.ask(10);
-    const down = await look.waitLine('L003', { from }, 30000);
-    assert.equal(down.chain, 'gateway');
-    const status = await look.waitStatus(/listener cannot do its work yet: gateway: no chain node answers/);
-    assert.equal(status.code, 1);
-    await look.waitLine('T005', { from }, 30000);
-    assert.ok(await look.grown(counted, 'listener_rpc_errors') >= 3);
-    assert.deepEqual((await look.list()).filter((name) => names.includes(name)), []);
-    await world.proxy.forward();
-    await answered(names, 20000);
-    await look.waitFine();
-    lines(from, { L003: 1, L004: 1, T005: 1, T006: 1, L009: 0, T003: 0 });
-  }
-  await judged();
-});
-
-test('a node that is behind: nothing is believed, nothing is retracted, nothing is lost', async () => {
-  await world.stopConnector();
-  world.writeConfig({ gwl2_url: [{ name: 'lagging', url: lagging.httpUrl }] });
-  await world.startConnector();
-  await look.waitFine();
-  await answered(await world.ask(3), 10000);
-  const from = look.mark();
-  const counted = await look.counters();
-
-  /* It goes back by some blocks, as when a cluster's other member answers. */
-  const head = await world.chain.head();
-  await lagging.hold(head - 4);
-  const names = await world.ask(5);
-  const behind = await look.waitLine('L007', { from }, 20000);
-  assert.equal(behind.rpc, 'lagging');
-  assert.ok(Number(behind.known) > Number(behind.latest));
-  lagging.release();
-  await answered(names);
-  lines(from, { L007: 1, L009: 0, L010: 0, T003: 0 });
-  assert.equal(await look.grown(counted, 'listener_retracted_blocks'), 0);
-  assert.equal(await look.grown(counted, 'executor_retracted'), 0);
-  await judged();
-});
-
-test('a cluster of which one member is behind: each answer may come from either', async (t) => {
-  const from = look.mark();
-  const counted = await look.counters();
-  const random = seeded();
-  t.diagnostic(`SEED=${random.seed}`);
-  const names = [];
-  for (let round = 0; round < 6; round++) {
-    await lagging.hold();
-    lagging.mix(0.4, () => random.below(1000) / 1000);
-    names.push(...await world.ask(5, { perTx: 1 }));
-    await answered(names, 20000);
-  }
-  lagging.release();
-  assert.ok(lagging.calls > 20);
-  lines(from, { L009: 0, L010: 0, T003: 0, T004: 0 });
-  assert.equal(await look.grown(counted, 'executor_retracted'), 0);
-  await judged();
-});
-
-test('two nodes: the one that is behind is left for the other', async () => {
-  await world.stopConnector();
-  world.writeConfig({
-    gwl2_url: [
-      { name: 'lagging', url: lagging.httpUrl }, { name: 'gateway', url: world.proxy.httpUrl },
-      { name: 'gateway-ws', url: wsProxy.wsUrl },
-    ],
-  });
-  await world.startConnector();
-  await look.waitFine();
-  await answered(await world.ask(2), 10000);
-  const counted = await look.counters();
-  await lagging.hold(await world.chain.head() - 3);
-  await answered(await world.ask(5), 10000);
-  assert.ok(await look.grown(counted, 'listener_failovers') >= 1);
-  assert.equal(await look.grown(counted, 'executor_retracted'), 0);
-  lagging.release();
-  await judged();
-});
 
 // ---- logs ----
 
@@ -417,14 +310,13 @@ test('an answer leaves with its block, its request stays: the same bytes again',
 
 test('the same id comes back with other content', async () => {
   const from = look.mark();
+  const other = await world.makeCiphertexts([8]);
+  const set = await world.makeCiphertexts([5]);
   await world.core.control({ op: 'set', delayMs: 3000 });
-  const [name] = await world.ask(1);
+  const [name] = await world.ask(1, { sets: [set] });
   await look.waitState(name, 'computing');
   await until('the Core has it', async () => (await world.core.stats()).waiting > 0);
-  const other = await world.makeCiphertexts([8]);
-  /* Both blocks leave; the ciphertext comes back, the request is another. */
-  const raws = await rawsFrom(await world.chain.head());
-  await world.chain.reorg(2, raws.map(([, raw]) => [raw, 0]));
+  await world.chain.reorg(1);
   await look.waitState(name, 'retracted');
   await world.resync();
   assert.deepEqual(await world.ask(1, { sets: [other] }), [name]);
@@ -438,6 +330,139 @@ test('the same id comes back with other content', async () => {
   await answered([name]);
   await look.waitFine();
   assert.equal((await look.counters()).executor_refused_edges, 0, 'nothing happened in a state that does not know it');
+  await judged();
+});
+
+// ---- connections ----
+
+test('a WebSocket that is dropped, refused or silent: polling goes on', async () => {
+  let from = look.mark();
+  const counted = await look.counters();
+  await wsProxy.refuse();
+  const lost = await look.waitLine('L001', { from });
+  assert.equal(lost.chain, 'gateway');
+  await answered(await world.ask(5), 10000);
+  assert.equal((await look.status()).code, 0, 'it is only there to wake');
+  await wsProxy.forward();
+  await look.waitLine('L002', { from });
+  lines(from, { L001: 1, L002: 1, L003: 0 });
+  assert.ok(await look.grown(counted, 'listener_ws_reconnects') >= 1);
+
+  from = look.mark();
+  wsProxy.silent();
+  await answered(await world.ask(5), 10000);
+  const silent = await look.waitLine('L001', { from }, 20000);
+  assert.match(silent.reason, /silent/);
+  const { connections } = wsProxy;
+  await wsProxy.forward();
+  await until('it is connected again', () => wsProxy.connections > connections && wsProxy.open() === 1);
+  await answered(await world.ask(5), 10000);
+  /* One that was lost so soon is no news before it has lasted for a while. */
+  lines(from, { L001: 1, L002: 0, L003: 0 });
+  await judged();
+});
+
+test('no node for a while: one line of each who needs it, and all is answered afterwards', async () => {
+  const from = look.mark();
+  const counted = await look.counters();
+  await world.proxy.refuse();
+  const names = await world.ask(10);
+  const down = await look.waitLine('L003', { from });
+  assert.equal(down.chain, 'gateway');
+  assert.ok(down.hint);
+  const status = await look.waitStatus(/listener cannot do its work yet: gateway: no chain node answers/);
+  assert.equal(status.code, 1);
+  await look.waitLine('T005', { from }, 30000);
+  assert.ok(await look.grown(counted, 'listener_rpc_errors') >= 3);
+  assert.ok(await look.grown(counted, 'submitter_rpc_errors') >= 3);
+  assert.deepEqual((await look.list()).filter((name) => names.includes(name)), []);
+  await world.proxy.forward();
+  await answered(names, 20000);
+  await look.waitFine();
+  lines(from, { L003: 1, L004: 1, T005: 1, T006: 1, L009: 0, T003: 0 });
+  await judged();
+});
+
+test('a node that takes calls and does not answer', async () => {
+  const from = look.mark();
+  world.chain.pause();
+  await look.waitLine('L003', { from }, 30000);
+  world.chain.resume();
+  await answered(await world.ask(5), 20000);
+  await look.waitFine();
+  lines(from, { L003: 1, L004: 1, L009: 0, T003: 0 });
+  await judged();
+});
+
+test('a node that is behind: nothing is believed, nothing is retracted, nothing is lost', async () => {
+  await world.stopConnector();
+  world.writeConfig({ gwl2_url: [{ name: 'lagging', url: lagging.httpUrl }] });
+  await world.startConnector();
+  await look.waitFine();
+  await answered(await world.ask(3), 10000);
+  const from = look.mark();
+  const counted = await look.counters();
+
+  /* It goes back by some blocks, as when a cluster's other member answers. */
+  const head = await world.chain.head();
+  await lagging.hold(head - 4);
+  const names = await world.ask(5);
+  const behind = await look.waitLine('L007', { from }, 20000);
+  assert.equal(behind.rpc, 'lagging');
+  assert.ok(Number(behind.known) > Number(behind.latest));
+  lagging.release();
+  await answered(names);
+  lines(from, { L007: 1, L009: 0, L010: 0, T003: 0 });
+
+  /* It can read, but not try a call: the answer waits and is not to blame. */
+  lagging.errors = { eth_estimateGas: { code: -32000, message: 'header not found' } };
+  const more = await world.ask(3);
+  const error = await look.waitLine('T010', { from });
+  assert.equal(error.why, 'header not found');
+  await look.waitCounter('submitter_estimates', (n) => n >= counted.submitter_estimates + 15);
+  lagging.release();
+  await answered(more, 20000);
+  lines(from, { T010: 1, X010: 0, X009: 0 });
+  assert.equal(await look.grown(counted, 'listener_retracted_blocks'), 0);
+  assert.equal(await look.grown(counted, 'executor_retracted'), 0);
+  await judged();
+});
+
+test('a cluster of which one member is behind: each answer may come from either', async (t) => {
+  const from = look.mark();
+  const counted = await look.counters();
+  const random = seeded();
+  t.diagnostic(`SEED=${random.seed}`);
+  const names = [];
+  for (let round = 0; round < 6; round++) {
+    await lagging.hold();
+    lagging.mix(0.4, () => random.below(1000) / 1000);
+    names.push(...await world.ask(5, { perTx: 1 }));
+    await answered(names, 20000);
+  }
+  lagging.release();
+  assert.ok(lagging.calls > 20);
+  lines(from, { L009: 0, L010: 0, T003: 0, T004: 0 });
+  assert.equal(await look.grown(counted, 'executor_retracted'), 0);
+  await judged();
+});
+
+test('two nodes: the one that is behind is left for the other', async () => {
+  await world.stopConnector();
+  world.writeConfig({
+    gwl2_url: [
+      { name: 'lagging', url: lagging.httpUrl }, { name: 'gateway', url: world.proxy.httpUrl },
+      { name: 'gateway-ws', url: wsProxy.wsUrl },
+    ],
+  });
+  await world.startConnector();
+  await look.waitFine();
+  await answered(await world.ask(2), 10000);
+  const counted = await look.counters();
+  await lagging.hold(await world.chain.head() - 3);
+  await answered(await world.ask(5), 10000);
+  assert.ok(await look.grown(counted, 'listener_failovers') >= 1);
+  assert.equal(await look.grown(counted, 'executor_retracted'), 0);
   await judged();
 });
 
@@ -473,6 +498,7 @@ async function wrongChain() {
     found.names.push(...await there.ask(3));
     await there.proxy.forward();
     found.later = await see.waitLine('L005', { from, proc: 'listener' });
+    await see.waitLine('L005', { from, proc: 'submitter' });
     await there.proxy.refuse();
     there.proxy.target = there.chain.port;
     await there.proxy.forward();

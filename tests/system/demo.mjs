@@ -321,7 +321,8 @@ async function more() {
   const from = Date.now();
   const [name] = await world.ask(1, { types: [world.requests.size % 9] });
   const { missing } = await world.waitAnswered(patienceMs, { names: [name] });
-  screen.say(missing.length ? `  ${name} is not answered yet` : `  ${name} answered after ${seconds(Date.now() - from)}`);
+  const took = seconds(Date.now() - from);
+  screen.say(missing.length ? `  ${name} is not answered yet` : `  ${name} answered after ${took}`);
 }
 
 /* Ctrl-C reaches the peers too: whatever fails from here on is the end, not a failure. */

@@ -114,7 +114,7 @@ test(`each process is killed ${KILLS} times, ${REQUESTS} requests flow`, { timeo
   assert.equal(world.requests.size, REQUESTS);
   for (const name of ALL) assert.equal(kills[name], KILLS, name);
   assert.ok(kills.withOpen >= 30, 'half of the kills meet open requests');
-  assert.ok(kills.inCall >= 10, 'some of them meet a call');
+  assert.ok(kills.inCall >= 5, 'some of them meet a call');
 
   /* Nobody has to do anything, and our own books say so too. */
   const look = lookAt(world);
