@@ -50,6 +50,9 @@ bool jsonrpc_endpoint_is_up(const struct jsonrpc *j, unsigned endpoint);
  */
 bool jsonrpc_move_on(struct jsonrpc *j, const char *endpoint);
 
+/* The caller has a reason to think that ENDPOINT is on another chain: its id is asked now. */
+void jsonrpc_doubt(struct jsonrpc *j, const char *endpoint);
+
 enum jsonrpc_outcome {
 	RPC_OK,			/* result is set */
 	RPC_ERROR,		/* the node answered with an error: code, message, data */

@@ -109,6 +109,14 @@ static void arm_check(struct jsonrpc *j)
 		timer_start(j->check_timer, at > now ? (double)(at - now) / 1000 : 0, 0);
 }
 
+void jsonrpc_doubt(struct jsonrpc *j, const char *endpoint)
+{
+	for (unsigned i = 0; i < j->count; i++)
+		if (strcmp(j->endpoint[i].name, endpoint) == 0 && j->endpoint[i].up)
+			j->endpoint[i].check_at_ms = 0;
+	arm_check(j);
+}
+
 /* Nobody to lean on: ask each often. */
 static void hurry_checks(struct jsonrpc *j)
 {

@@ -3,6 +3,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,7 +26,7 @@ static struct {
 	bool json;
 	enum log_level least;
 	time_t second;
-	unsigned lines, dropped;
+	unsigned lines[2], dropped;	/* lines: of what is loud, and of all else */
 } self = { .proc = "kms", .least = LOG_INFO };
 
 static const char *const level_name[] = { "debug", "info", "warn", "error" };
@@ -52,14 +53,17 @@ const struct log_row *find_log_row(const char *code)
 	return NULL;
 }
 
-/* True when this line may be written; lines over the limit of a second are counted. */
-static bool admit(time_t now)
+/*
+ * True when this line may be written; lines over the limit of a second are counted.  Many
+ * requests that are done do not drown a warning.
+ */
+static bool admit(time_t now, enum log_level level)
 {
 	if (now != self.second) {
 		self.second = now;
-		self.lines = 0;
+		self.lines[0] = self.lines[1] = 0;
 	}
-	if (self.lines++ < LOG_LINES_MAX)
+	if (self.lines[level < LOG_WARN]++ < LOG_LINES_MAX)
 		return true;
 	self.dropped++;
 	return false;
@@ -134,7 +138,7 @@ void log_say(enum log_event ev, const char *fmt, ...)
 	struct line l = { .len = 0 };
 	char fields[LOG_LINE_MAX];
 
-	if (row->level < self.least || !admit(time(NULL)))
+	if (row->level < self.least || !admit(time(NULL), row->level))
 		return;
 	va_list ap;
 	va_start(ap, fmt);
@@ -154,8 +158,14 @@ void log_say(enum log_event ev, const char *fmt, ...)
 	if (self.json)
 		add(&l, "}");
 	l.text[l.len++] = '\n';
-	/* A sink that is full or gone must not stop us: the line is counted, not kept. */
-	if (write(STDERR_FILENO, l.text, l.len) < 0)
+	/*
+	 * A sink that is full or gone must not stop us: the line is counted, not kept.  A pipe
+	 * that is ready takes at least PIPE_BUF bytes, which is more than a line.
+	 */
+	struct pollfd sink = { .fd = STDERR_FILENO, .events = POLLOUT };
+	struct timespec now = { 0, 0 };
+	if (ppoll(&sink, 1, &now, NULL) != 1 || !(sink.revents & POLLOUT) ||
+	    write(STDERR_FILENO, l.text, l.len) < 0)
 		self.dropped++;
 	else
 		self.dropped = 0;

@@ -9,8 +9,9 @@
  *	msg="the WebSocket is lost; polling goes on" rpc=gateway reason="reset by peer"
  *
  * The format's words are key=value; a value with spaces is written with log_quote or as %s
- * inside quotes.  Control characters never reach the line.  At most LOG_LINES_MAX lines a
- * second; what is dropped is counted in the next line (dropped=n).  Never blocks.
+ * inside quotes.  Control characters never reach the line.  At most LOG_LINES_MAX warnings and
+ * errors a second, and as many other lines; what is dropped is counted in the next line
+ * (dropped=n).  Never blocks.
  */
 #pragma once
 

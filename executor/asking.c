@@ -229,6 +229,7 @@ static void take_answer(struct op *op, struct bytes message)
 	give_room(op);
 	if (x->core_limit < x->opt.window)
 		x->core_limit++;
+	free((void *)(uintptr_t)op->calldata.p);	/* of an answer before its block left */
 	uint8_t *copy = malloc(len);
 	check(copy != NULL);
 	memcpy(copy, calldata, len);
@@ -258,6 +259,20 @@ static void on_forgotten(struct op *op)
 		op_again(op, "the Core does not know it again");
 }
 
+/* The Core kept us waiting as long as it may: ask on, but hold no place that others want. */
+static void ask_on(struct op *op, const char *why)
+{
+	if (op_is_too_late(op)) {
+		give_room(op);
+		op_fire(op, OP_EVENT_expire, why);
+	} else if (op->x->core_first) {
+		give_room(op);
+		op_fire(op, OP_EVENT_go, NULL);
+	} else {
+		begin(op);
+	}
+}
+
 static void on_result(void *owner, const struct core_reply *r)
 {
 	struct op *op = owner;
@@ -273,7 +288,7 @@ static void on_result(void *owner, const struct core_reply *r)
 	} else if (v == VERDICT_FORGOT) {
 		on_forgotten(op);
 	} else if (v == VERDICT_DOWN && r->from_peer && blocked) {
-		begin(op);	/* it waited for us as long as it may: ask on */
+		ask_on(op, why);
 	} else {
 		common_verdict(op, v, r, why);
 	}

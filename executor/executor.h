@@ -60,11 +60,18 @@ struct executor {
 	struct link *listener;		/* borrowed from its door; NULL while there is none */
 	struct link *submitter;		/* owned */
 	struct timer *tick;
+	/*
+	 * The clock of deadlines: milliseconds in which nothing was paused and we ran.  It is
+	 * kept in the store, so that no pause and no absence of ours lets a request expire.
+	 */
+	uint64_t run_ms, ticked_ms;	/* ticked_ms: monotonic */
+	unsigned ticks;
 
 	/* Requests in memory. */
 	struct op *bucket[OP_BUCKETS];
 	unsigned active;
 	uint64_t loaded_to;		/* all open rows up to here are in memory or set aside */
+	bool some_aside;		/* some below were set aside for want of room */
 	uint64_t newest;		/* highest operation number known */
 	struct op *core_first, **core_last;	/* waiting for room at the Core */
 	unsigned core_busy, core_limit;
@@ -84,6 +91,7 @@ void intake_open(struct executor *x);
 /* outlet.c: the submitter's side. */
 void outlet_open(struct executor *x);
 void outlet_submit(struct executor *x, struct op *op);
+void outlet_tell(struct executor *x);		/* whether an operator paused sending */
 void outlet_withdraw(struct executor *x, struct op *op);
 /* window.c: monitor and operators. */
 void window_open(struct executor *x);

@@ -19,6 +19,7 @@ struct part {			/* one body of a fetch */
 	struct http_call *call;
 	struct keccak hash;
 	struct body body;
+	size_t held, received;	/* bytes: reserved for it, and come from the present holder */
 	uint64_t asked;		/* holders asked so far, by position */
 	unsigned holder;	/* the one asked now */
 	bool started, finished;
@@ -44,6 +45,7 @@ struct fetcher {
 	struct fetch *first, **last;
 	uint64_t reserved;	/* bytes, of the budget */
 	size_t guess;		/* expected size of a body */
+	struct fetch *over;	/* grew over the budget: ended in the next turn */
 	unsigned busy;
 	const char *base;	/* storage the operator wrote; NULL: registered buckets */
 	struct holders holders;
@@ -106,6 +108,8 @@ void fetch_free(struct fetch **fp)
 	*fp = NULL;
 	if (!f)
 		return;
+	if (f->fetcher->over == f)
+		f->fetcher->over = NULL;
 	if (f->in_line)
 		leave_line(f);
 	stop_parts(f);
@@ -170,10 +174,36 @@ static void say_why(struct fetch *f, const char *bucket, const char *what, long 
 			*c = '?';
 }
 
+/* It grew over the budget while others hold theirs: another time, when there is room. */
+static void on_over(void *owner)
+{
+	struct fetcher *all = owner;
+	struct fetch *f = all->over;
+
+	all->over = NULL;
+	if (!f)
+		return;
+	snprintf(f->why, sizeof(f->why), "its ciphertexts are larger than body_budget has room for now");
+	finish(f, FETCH_AGAIN);
+}
+
 static void on_piece(void *owner, struct bytes piece)
 {
 	struct part *p = owner;
+	struct fetch *f = p->fetch;
+	struct fetcher *all = f->fetcher;
 
+	p->received += piece.len;
+	if (p->received > p->held) {
+		reserve(f, p->received - p->held);
+		p->held = p->received;
+	}
+	if (all->reserved > all->x->opt.body_budget && all->reserved > f->reserved && !all->over) {
+		all->over = f;
+		if (p->received > all->guess)
+			all->guess = p->received;
+		loop_defer(all->x->loop, on_over, all);
+	}
 	keccak_update(&p->hash, piece.p, piece.len);
 }
 
@@ -208,8 +238,6 @@ static void part_done(struct part *p, struct http_result *r)
 	count(CNT_EXECUTOR_fetch_bytes, p->body.len);
 	/* The guess follows the sizes seen: up at once, down slowly. */
 	f->fetcher->guess = p->body.len > guess ? p->body.len : guess - (guess - p->body.len) / 32;
-	if (p->body.len > guess)
-		reserve(f, p->body.len - guess);
 	if (f->bytes > f->fetcher->x->opt.message_max) {
 		snprintf(f->why, sizeof(f->why), "its ciphertexts are together larger than core.max_message");
 		finish(f, FETCH_TOO_BIG);
@@ -300,6 +328,7 @@ static void try_next(struct part *p)
 			.public_only = !f->fetcher->base && !x->opt.allow_private,
 			.on_piece = on_piece, .on_done = on_http, .owner = p,
 		};
+		p->received = 0;
 		keccak_init(&p->hash);
 		if (fill_url(x, bucket, m, url, sizeof(url)) == OK && (p->call = http_start(x->http, &r))) {
 			f->fetcher->busy++;
@@ -336,6 +365,7 @@ static bool begin_one(struct fetcher *all)
 	struct part *p = &f->part[f->started++];
 	if (f->started == f->request->materials)
 		leave_line(f);
+	p->held = all->guess;
 	p->started = true;
 	try_next(p);		/* may end the fetch */
 	return true;

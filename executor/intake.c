@@ -105,6 +105,7 @@ static enum err on_event(struct executor *x, struct link *l, const struct msg_ev
 		.log_index = m->log_index, .block_hash = m->block_hash, .tx_hash = m->tx_hash,
 		.topics = m->topics, .data = m->data, .state = STATE_seen,
 		.reason = wire_text(m->reason, reason, sizeof(reason)), .seen_ms = clock_unix_ms(),
+		.due_ms = x->run_ms + x->opt.deadline_ms,
 	};
 	if (!m->reason.len)
 		ev.id = request_id(&x->profile.request[m->request], m->topics, m->data);
@@ -186,9 +187,12 @@ static enum err on_retracted(struct executor *x, struct link *l, const struct ms
 
 static enum err on_rechecked(struct executor *x, struct link *l, const struct msg_rechecked *m)
 {
-	(void)l;
+	struct msg_retracted left = { .chain = m->chain, .number = m->number, .hash = m->hash };
+
 	if (!find_chain(x, m->chain))
 		return ERR_UNKNOWN;
+	if (m->verdict == 2)
+		return on_retracted(x, l, &left);
 	op_rechecked(x, m->chain, m->number, &m->hash, m->verdict);
 	return OK;
 }
@@ -226,13 +230,28 @@ static void send_where(struct executor *x, struct link *l, struct executor_chain
 	} while (n == OPEN_BLOCKS_PER_RESUME);
 }
 
+/* Everything heard before is on disk, so the open blocks are complete. */
+static void on_settled(void *owner, uint64_t chain, uint64_t block)
+{
+	struct executor *x = owner;
+
+	(void)block;
+	if (x->listener)
+		send_where(x, x->listener, find_chain(x, chain));
+}
+
 static void on_up(void *owner, struct link *l)
 {
 	struct executor *x = owner;
 
 	x->listener = l;
-	for (unsigned i = 0; i < x->chains; i++)
-		send_where(x, l, &x->chain[i]);
+	for (unsigned i = 0; i < x->chains; i++) {
+		struct executor_chain *c = &x->chain[i];
+		if (c->cursor.present)
+			store_put_cursor(x->store, c->id, &c->cursor, on_settled, x);
+		else
+			send_where(x, l, c);
+	}
 }
 
 static void on_down(void *owner, struct link *l)

@@ -17,20 +17,24 @@
 
 #define TICK_S        0.5	/* changes that nobody waits for reach the store */
 #define PRUNE_AFTER_MS (30ull * 24 * 3600 * 1000)
-#define PRUNE_EVERY_TICKS 7200
+#define SLOW_TICKS    20
+#define CLOCK_JUMP_MS 60000	/* more between two ticks: we did not run */
 
 static const struct stage_row core_row = {
 	.name = "core", .down = EV_X001_core_down, .up = EV_X002_core_up,
 	.refusal = EV_X016_core_paused, .odd = EV_X023_core_odd,
-	.gauge = CNT_EXECUTOR_paused_core, .clears = "by itself: the Core is asked again and again",
+	.gauge = CNT_EXECUTOR_paused_core, .halted = "halted_core",
+	 .clears = "by itself: the Core is asked again and again",
 };
 static const struct stage_row storage_row = {
 	.name = "storage", .down = EV_X007_storage_paused, .up = EV_X008_storage_up,
-	.gauge = CNT_EXECUTOR_paused_storage, .clears = "by itself: the buckets are asked again and again",
+	.gauge = CNT_EXECUTOR_paused_storage, .halted = "halted_storage",
+	 .clears = "by itself: the buckets are asked again and again",
 };
 static const struct stage_row sending_row = {
 	.name = "sending", .down = EV_X021_sending_paused, .up = EV_X022_sending_on,
-	.gauge = CNT_EXECUTOR_paused_sending, .clears = "by itself",
+	.gauge = CNT_EXECUTOR_paused_sending, .halted = "halted_sending",
+	 .clears = "by itself",
 };
 
 struct executor_chain *find_chain(struct executor *x, uint64_t id)
@@ -84,19 +88,39 @@ static void open_stages(struct executor *x)
 	x->submit_last = &x->submit_first;
 }
 
+static bool is_anything_paused(const struct executor *x)
+{
+	return x->core_stage.state != STAGE_RUNS || x->storage_stage.state != STAGE_RUNS ||
+	       x->sending_stage.state != STAGE_RUNS;
+}
+
+static void turn_clock(struct executor *x)
+{
+	uint64_t now = clock_mono_ms(), past = now - x->ticked_ms;
+
+	x->ticked_ms = now;
+	if (!is_anything_paused(x) && past < CLOCK_JUMP_MS)
+		x->run_ms += past;
+}
+
+/* Each ten seconds: what need not be exact. */
+static void on_slow_tick(struct executor *x)
+{
+	gauge(CNT_EXECUTOR_open, store_count_open(x->store));
+	store_put_figure(x->store, "run_ms", x->run_ms);
+	store_put_prune(x->store, clock_unix_ms() - PRUNE_AFTER_MS);
+	op_load_aside(x);
+}
+
 static void on_tick(void *owner)
 {
 	struct executor *x = owner;
-	static unsigned ticks;
-	uint64_t open = 0;
 
+	turn_clock(x);
 	op_flush(x);
-	for (unsigned s = 1; s < STATE_COUNT; s++)
-		if (state_is_open(s))
-			open += store_count(x->store, (enum op_state)s);
-	gauge(CNT_EXECUTOR_open, open);
-	if (ticks++ % PRUNE_EVERY_TICKS == 0)
-		store_put_prune(x->store, clock_unix_ms() - PRUNE_AFTER_MS);
+	op_load_more(x);
+	if (x->ticks++ % SLOW_TICKS == 0)
+		on_slow_tick(x);
 	proc_ready(x->listener != NULL && link_is_up(x->submitter) && chainview_has_buckets(x->view));
 	proc_note("%s%s", x->listener ? "" : "waits for the listener ",
 		  link_is_up(x->submitter) ? "" : "waits for the submitter");
@@ -117,6 +141,13 @@ static void executor_open(struct executor *x)
 	x->core_limit = x->opt.window < 256 ? x->opt.window : 256;
 }
 
+/* An operator's pause outlives us. */
+static void keep_halted(struct executor *x, struct stage *s)
+{
+	if (store_figure(x->store, s->row->halted))
+		stage_halt(s);
+}
+
 /* What starts threads or speaks to others starts after the rights are gone. */
 static void executor_start(struct executor *x)
 {
@@ -127,6 +158,11 @@ static void executor_start(struct executor *x)
 	for (unsigned i = 0; i < n; i++)
 		core[i] = get_setting(x->settings, "core.%u", i);
 	x->store = store_open(x->loop, ".");
+	x->run_ms = store_figure(x->store, "run_ms");
+	x->ticked_ms = clock_mono_ms();
+	keep_halted(x, &x->core_stage);
+	keep_halted(x, &x->storage_stage);
+	keep_halted(x, &x->sending_stage);
 	x->core = core_new(x->loop, core, n, x->opt.message_max);
 	x->view = chainview_new(x);
 	x->fetcher = fetcher_new(x);

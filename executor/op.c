@@ -1,4 +1,4 @@
-/* op - the engine: events, edges, actions; what is in memory and what is left on disk. */
+/* op - the engine: events, edges, actions. */
 
 #include "executor/op.h"
 
@@ -34,193 +34,9 @@ static const char *const event_names[OP_EVENT_COUNT] = {
 #undef E
 };
 
-/* Memory. */
-
-static struct op **bucket_of(struct executor *x, uint64_t number)
-{
-	return &x->bucket[number % OP_BUCKETS];
-}
-
-struct op *find_op(struct executor *x, uint64_t number)
-{
-	struct op *op = *bucket_of(x, number);
-
-	while (op && op->number != number)
-		op = op->next;
-	return op;
-}
-
-static void unlink_op(struct op *op)
-{
-	struct op **p = bucket_of(op->x, op->number);
-
-	while (*p != op)
-		p = &(*p)->next;
-	*p = op->next;
-	op->x->active--;
-	gauge(CNT_EXECUTOR_active, op->x->active);
-}
-
-/* It stops waiting, wherever it waits. */
-static void stop_work(struct op *op)
-{
-	timer_stop(op->timer);
-	op->next_ms = 0;
-	ask_leave(op);
-	fetch_free(&op->fetch);
-	stage_forget(&op->x->core_stage, op);
-	stage_forget(&op->x->storage_stage, op);
-	outlet_withdraw(op->x, op);
-}
-
-static void free_op(struct op *op)
-{
-	struct executor *x = op->x;
-
-	stop_work(op);
-	unlink_op(op);
-	timer_free(&op->timer);
-	free((void *)(uintptr_t)op->topics.p);
-	free((void *)(uintptr_t)op->calldata.p);
-	free(op->request);
-	free(op);
-	op_load_more(x);
-}
-
-void op_forget(struct op *op)
-{
-	free_op(op);
-}
-
-void op_freeze(struct executor *x, uint64_t chain, uint64_t number, const struct b32 *hash)
-{
-	for (unsigned i = 0; i < OP_BUCKETS; i++)
-		for (struct op *op = x->bucket[i]; op; op = op->next) {
-			if (op->ending || op->chain != chain || op->block != number ||
-			    !b32_eq(&op->block_hash, hash))
-				continue;
-			stop_work(op);
-			op->ending = true;
-		}
-}
-
-static struct bytes copy_of(struct bytes v, uint8_t *at)
-{
-	if (v.len)
-		memcpy(at, v.p, v.len);
-	return BYTES(at, v.len);
-}
-
-static void on_timer(void *owner)
-{
-	struct op *op = owner;
-
-	op->next_ms = 0;
-	op_fire(op, OP_EVENT_go, NULL);
-}
-
-static struct op *new_op(struct executor *x, const struct store_row *r)
-{
-	struct op *op = calloc(1, sizeof(*op));
-	uint8_t *raw = malloc(r->topics.len + r->data.len + 1);
-
-	check(op != NULL && raw != NULL);
-	op->x = x;
-	op->number = r->op;
-	op->chain = r->chain;
-	op->kind = (enum op_kind)r->kind;
-	op->id = r->id;
-	op->contract = r->contract;
-	op->block = r->block;
-	op->block_hash = r->block_hash;
-	op->block_time = r->block_time;
-	op->log_index = r->log_index;
-	op->state = r->state;
-	op->seen_ms = r->seen_ms;
-	op->changed_ms = r->changed_ms;
-	op->fetch_ms = r->fetch_ms;
-	op->core_ms = r->core_ms;
-	op->nonce = r->nonce;
-	op->tx = r->tx;
-	op->handles_hash = r->handles_hash;
-	snprintf(op->reason, sizeof(op->reason), "%s", r->reason);
-	op->topics = copy_of(r->topics, raw);
-	op->data = copy_of(r->data, raw + r->topics.len);
-	op->paused_ms = op_paused_ms(x);
-	op->step_ms = loop_now_ms(x->loop);
-	op->timer = timer_new(x->loop, on_timer, op);
-	if (r->calldata.len) {
-		uint8_t *call = malloc(r->calldata.len);
-		check(call != NULL);
-		op->calldata = copy_of(r->calldata, call);
-	}
-	return op;
-}
-
-void op_load(struct executor *x, const struct store_row *r)
-{
-	struct b32 topic0 = { { 0 } };
-
-	if (!find_kind((enum op_kind)r->kind) || !state_is_open(r->state) || find_op(x, r->op))
-		return;
-	if (r->topics.len >= 32)
-		memcpy(topic0.b, r->topics.p, 32);
-	struct op *op = new_op(x, r);
-	op->next = *bucket_of(x, r->op);
-	*bucket_of(x, r->op) = op;
-	gauge(CNT_EXECUTOR_active, ++x->active);
-	op->profile = find_request(&x->profile, &r->contract, &topic0);
-	/* Computing when we died: the Core may have the answer by now. */
-	op->asked = op->state == STATE_computing;
-	op_fire(op, OP_EVENT_go, NULL);
-}
-
-static void load_row(void *owner, const struct store_row *r)
-{
-	struct executor *x = owner;
-
-	x->loaded_to = r->op;
-	op_load(x, r);
-}
-
-static void on_load_more(void *owner)
-{
-	struct executor *x = owner;
-
-	if (x->loaded_to >= x->newest || x->active >= x->opt.window)
-		return;
-	unsigned room = x->opt.window - x->active;
-	struct store_visitor v = { .row = load_row, .owner = x };
-	if (store_open_rows(x->store, x->loaded_to, room, v) < room)
-		x->loaded_to = x->newest;
-	else
-		op_load_more(x);
-}
-
-void op_load_more(struct executor *x)
-{
-	if (x->loaded_to < x->newest && x->active < x->opt.window)
-		loop_defer(x->loop, on_load_more, x);
-}
-
-void op_note_newest(void *executor, const struct store_row *row)
-{
-	struct executor *x = executor;
-
-	if (row->op > x->newest)
-		x->newest = row->op;
-}
-
-void op_drop_all(struct executor *x)
-{
-	for (unsigned i = 0; i < OP_BUCKETS; i++)
-		while (x->bucket[i])
-			free_op(x->bucket[i]);
-}
-
 /* The store. */
 
-void op_fill_change(const struct op *op, struct store_change *c)
+static void fill_change(const struct op *op, struct store_change *c)
 {
 	*c = (struct store_change){
 		.op = op->number, .state = op->state, .changed_ms = op->changed_ms,
@@ -231,12 +47,12 @@ void op_fill_change(const struct op *op, struct store_change *c)
 	snprintf(c->reason, sizeof(c->reason), "%s", op->reason);
 }
 
-static void put_change(struct op *op, struct bytes calldata,
-		       void (*cb)(void *owner, uint64_t number, enum op_state state))
+void op_put_change(struct op *op, struct bytes calldata,
+		   void (*cb)(void *owner, uint64_t number, enum op_state state))
 {
 	struct store_change c;
 
-	op_fill_change(op, &c);
+	fill_change(op, &c);
 	c.calldata = calldata;
 	op->dirty = false;
 	store_put_change(op->x->store, &c, cb, op->x);
@@ -247,20 +63,12 @@ void op_flush(struct executor *x)
 	for (unsigned i = 0; i < OP_BUCKETS; i++)
 		for (struct op *op = x->bucket[i]; op; op = op->next)
 			if (op->dirty && !op->ending)
-				put_change(op, (struct bytes){ 0 }, NULL);
+				op_put_change(op, (struct bytes){ 0 }, NULL);
 }
 
-uint64_t op_paused_ms(const struct executor *x)
+bool op_is_too_late(const struct op *op)
 {
-	return stage_paused_ms(&x->core_stage) + stage_paused_ms(&x->storage_stage) +
-	       stage_paused_ms(&x->sending_stage);
-}
-
-static bool is_too_late(const struct op *op)
-{
-	uint64_t age = clock_unix_ms() - op->seen_ms, paused = op_paused_ms(op->x) - op->paused_ms;
-
-	return op_group(op->kind) == OP_DECRYPTION && age > paused && age - paused > op->x->opt.deadline_ms;
+	return op_group(op->kind) == OP_DECRYPTION && op->x->run_ms > op->due_ms;
 }
 
 static void set_reason(struct op *op, const char *reason)
@@ -282,7 +90,7 @@ void op_again(struct op *op, const char *reason)
 	set_reason(op, reason);
 	op->attempts++;
 	op->dirty = true;
-	if (is_too_late(op) && op->state != STATE_submitting) {
+	if (op_is_too_late(op) && op->state != STATE_submitting) {
 		op_fire(op, OP_EVENT_expire, reason);
 		return;
 	}
@@ -362,7 +170,7 @@ static void act_look(struct op *op)
 	struct executor *x = op->x;
 	const char *why;
 
-	if (is_too_late(op)) {
+	if (op_is_too_late(op)) {
 		op_fire(op, OP_EVENT_expire, op->reason);
 		return;
 	}
@@ -455,6 +263,11 @@ static void act_ask_core(struct op *op)
 {
 	const char *why;
 
+	if (!op->profile) {
+		op_fire(op, OP_EVENT_refuse, "the profile no longer knows its event");
+		return;
+	}
+
 	/* After a restart nothing is decoded yet. */
 	if (!op->request && request_decode(op->profile, op->topics, op->data, &op->request, &why) != OK) {
 		op_fire(op, OP_EVENT_refuse, why);
@@ -479,7 +292,7 @@ static void act_keep_answer(struct op *op)
 {
 	op->attempts = 0;
 	op->odd = 0;
-	put_change(op, op->calldata, on_kept);
+	op_put_change(op, op->calldata, on_kept);
 }
 
 static void act_bring(struct op *op)
@@ -534,14 +347,14 @@ static void on_ended(void *owner, uint64_t number, enum op_state state)
 		return;
 	count_end(op);
 	say_end(op);
-	free_op(op);
+	op_forget(op);
 }
 
 static void act_end(struct op *op)
 {
-	stop_work(op);
+	op_stop(op);
 	op->ending = true;
-	put_change(op, (struct bytes){ 0 }, on_ended);
+	op_put_change(op, (struct bytes){ 0 }, on_ended);
 }
 
 static void do_action(struct op *op, enum op_action act)
@@ -586,7 +399,8 @@ void op_fire(struct op *op, enum op_event ev, const char *reason)
 			state_name(op->state), event_names[ev]);
 		return;
 	}
-	if (reason || ev != OP_EVENT_go)
+	/* Why the last attempt failed stands until this step is done, not only between attempts. */
+	if (reason || op->state != e->then)
 		set_reason(op, reason);
 	if (op->state != e->then) {
 		op->state = e->then;

@@ -80,7 +80,7 @@ struct op {
 	unsigned odd;			/* outcomes that may be tried three times only */
 	unsigned forgotten;		/* times the Core did not know it any more */
 	uint64_t next_ms;		/* Unix ms of the next attempt; 0: none planned */
-	uint64_t paused_ms;		/* pauses that had passed when it came to memory */
+	uint64_t due_ms;		/* deadline, by executor.run_ms */
 	uint64_t step_ms;		/* monotonic: when the present measure began */
 	uint64_t polled_ms;		/* monotonic: when the result was asked for */
 	uint32_t fetch_ms, core_ms, send_ms;
@@ -101,6 +101,9 @@ void op_note_newest(void *executor, const struct store_row *row);
 
 /* The process ends: nothing is under way any more; what is on disk stays. */
 void op_drop_all(struct executor *x);
+
+/* Those that were set aside come back; called from time to time. */
+void op_load_aside(struct executor *x);
 
 /* REASON may be NULL (keeps none). */
 void op_fire(struct op *op, enum op_event ev, const char *reason);
@@ -129,5 +132,12 @@ void op_rechecked(struct executor *x, uint64_t chain, uint64_t number, const str
 void ask_core(struct op *op);
 void ask_leave(struct op *op);		/* it does not wait for the Core any more */
 
-void op_fill_change(const struct op *op, struct store_change *c);
-uint64_t op_paused_ms(const struct executor *x);
+/* Give its present state to the store; CB (may be NULL) when it is on disk. */
+void op_put_change(struct op *op, struct bytes calldata,
+		   void (*cb)(void *owner, uint64_t number, enum op_state state));
+
+/* memory.c: whatever it waits for, it does not wait any more. */
+void op_stop(struct op *op);
+
+/* Its deadline has passed; key operations have none. */
+bool op_is_too_late(const struct op *op);

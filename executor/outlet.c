@@ -179,6 +179,19 @@ static enum err on_funds(struct executor *x, struct link *l, const struct msg_fu
 
 LINK_SWITCH(switch_submitter, IPC_SUBMITTER_TO_EXECUTOR)
 
+/* Whether an operator wants answers sent; until it is told the submitter sends none. */
+void outlet_tell(struct executor *x)
+{
+	bool halted = x->sending_stage.state == STAGE_HALTED;
+
+	for (unsigned i = 0; i < x->chains; i++) {
+		struct msg_pause p = { .chain = x->chain[i].id };
+		struct msg_go_on g = { .chain = x->chain[i].id };
+		if ((halted ? send_pause(x->submitter, &p) : send_go_on(x->submitter, &g)) != OK)
+			return;		/* told again when it is back */
+	}
+}
+
 /* A new submitter knows nothing: every answer under way is given again. */
 static void on_up(void *owner, struct link *l)
 {
@@ -186,12 +199,7 @@ static void on_up(void *owner, struct link *l)
 
 	(void)l;
 	stage_fine(&x->sending_stage);	/* it says anew what it finds */
-	if (x->sending_stage.state == STAGE_HALTED)
-		for (unsigned i = 0; i < x->chains; i++) {
-			struct msg_pause m = { .chain = x->chain[i].id };
-			if (send_pause(x->submitter, &m) != OK)
-				return;
-		}
+	outlet_tell(x);
 	for (unsigned i = 0; i < OP_BUCKETS; i++)
 		for (struct op *op = x->bucket[i]; op; op = op->next)
 			if (op->state == STATE_submitting && !op->ending)

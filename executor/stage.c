@@ -29,12 +29,6 @@ void stage_fini(struct stage *s)
 	timer_free(&s->timer);
 }
 
-uint64_t stage_paused_ms(const struct stage *s)
-{
-	uint64_t now = s->state == STAGE_RUNS ? 0 : clock_mono_ms() - s->paused_at_ms;
-	return s->paused_total_ms + now;
-}
-
 static void park(struct stage *s, struct op *op)
 {
 	if (op->parked_at)
@@ -107,10 +101,6 @@ static void on_canary(void *owner)
 
 static void set_state(struct stage *s, enum stage_state state, const char *why)
 {
-	if (s->state == STAGE_RUNS)
-		s->paused_at_ms = clock_mono_ms();
-	if (state == STAGE_RUNS)
-		s->paused_total_ms += clock_mono_ms() - s->paused_at_ms;
 	s->state = state;
 	s->since_ms = clock_unix_ms();
 	snprintf(s->why, sizeof(s->why), "%s", why);

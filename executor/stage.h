@@ -31,6 +31,7 @@ struct stage_row {		/* constant */
 	enum log_event down, up;
 	enum log_event refusal, odd;	/* instead of down, for those troubles; 0: down */
 	unsigned gauge;
+	const char *halted;		/* name of the figure that keeps an operator's pause */
 	const char *clears;
 };
 
@@ -48,7 +49,6 @@ struct stage {
 	struct timer *timer;
 	void (*release)(void *owner, struct op *op);	/* let this one try */
 	void *owner;
-	uint64_t paused_total_ms, paused_at_ms;		/* monotonic; for deadlines */
 };
 
 void stage_init(struct stage *s, const struct stage_row *row, struct loop *loop,
@@ -67,6 +67,3 @@ void stage_proceed(struct stage *s);
 
 /* The op is over: it does not wait here any more. */
 void stage_forget(struct stage *s, struct op *op);
-
-/* How long this stage has been paused in all, monotonic milliseconds. */
-uint64_t stage_paused_ms(const struct stage *s);

@@ -13,7 +13,7 @@
 /* Times are Unix milliseconds; hashes and ids are 32-byte blobs; numbers fit 63 bits. */
 static const char schema[] =
 	"CREATE TABLE op("
-	" op INTEGER PRIMARY KEY, chain INTEGER NOT NULL, contract BLOB NOT NULL,"
+	" op INTEGER PRIMARY KEY AUTOINCREMENT, chain INTEGER NOT NULL, contract BLOB NOT NULL,"
 	" kind INTEGER NOT NULL, id BLOB NOT NULL, content BLOB NOT NULL,"
 	" request INTEGER NOT NULL, block INTEGER NOT NULL, block_hash BLOB NOT NULL,"
 	" block_time INTEGER NOT NULL, log_index INTEGER NOT NULL, tx_hash BLOB NOT NULL,"
@@ -22,15 +22,17 @@ static const char schema[] =
 	" fetch_ms INTEGER NOT NULL DEFAULT 0, core_ms INTEGER NOT NULL DEFAULT 0,"
 	" send_ms INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,"
 	" nonce INTEGER NOT NULL DEFAULT 0, tx BLOB, tx_block INTEGER NOT NULL DEFAULT 0,"
-	" tx_block_hash BLOB, handles_hash BLOB, calldata BLOB);"
+	" tx_block_hash BLOB, handles_hash BLOB, calldata BLOB, due_ms INTEGER NOT NULL);"
 	"CREATE UNIQUE INDEX op_identity ON op(chain, contract, kind, id, content);"
 	"CREATE INDEX op_open ON op(op) WHERE state < 7;"
 	"CREATE INDEX op_state ON op(state, op);"
+	"CREATE INDEX op_ended ON op(changed_ms) WHERE state >= 7;"
 	"CREATE INDEX op_block ON op(chain, block) WHERE state < 7;"
 	"CREATE INDEX op_tx_block ON op(chain, tx_block) WHERE tx_block > 0;"
 	"CREATE TABLE chain("
 	" chain INTEGER PRIMARY KEY, filter BLOB, block INTEGER, hash BLOB,"
 	" finalized INTEGER NOT NULL DEFAULT 0);"
+	"CREATE TABLE figure(name TEXT PRIMARY KEY, value INTEGER NOT NULL);"
 	"PRAGMA user_version=1;";
 _Static_assert(STORE_SCHEMA == 1, "schema and its number");
 _Static_assert(STATE_done == 7, "the indexes say which states are open");
@@ -38,9 +40,10 @@ _Static_assert(STATE_done == 7, "the indexes say which states are open");
 #define ROW_COLUMNS \
 	"op, chain, kind, request, contract, id, block, block_time, log_index, block_hash, state," \
 	" reason, seen_ms, changed_ms, fetch_ms, core_ms, send_ms, attempts, nonce, tx_block, tx," \
-	" tx_block_hash, handles_hash, topics, data, calldata"
+	" tx_block_hash, handles_hash, topics, data, calldata, due_ms"
 
-enum reading { READ_CURSOR, READ_OPEN, READ_ONE, READ_FIND, READ_LIST, READ_COUNT, READ_BLOCKS };
+enum reading { READ_CURSOR, READ_OPEN, READ_ONE, READ_FIND, READ_LIST, READ_COUNT, READ_BLOCKS,
+	       READ_OPEN_COUNT, READ_FIGURE };
 
 static const char *const readings[] = {
 	[READ_CURSOR] = "SELECT filter, block, hash, finalized FROM chain WHERE chain = ?1",
@@ -53,6 +56,8 @@ static const char *const readings[] = {
 	[READ_BLOCKS] = "SELECT block, block_hash FROM op WHERE chain = ?1 AND state < 7"
 			" UNION SELECT tx_block, tx_block_hash FROM op WHERE chain = ?1 AND tx_block > ?4"
 			" ORDER BY 1 LIMIT ?2 OFFSET ?3",
+	[READ_OPEN_COUNT] = "SELECT count(*) FROM op WHERE state < 7",
+	[READ_FIGURE] = "SELECT value FROM figure WHERE name = ?1",
 };
 
 _Noreturn void store_fail(sqlite3 *db, const char *what)
@@ -144,7 +149,6 @@ static void open_writer(struct store *s, const char *path)
 
 	if (sqlite3_open_v2(path, &s->writer, flags, NULL) != SQLITE_OK)
 		store_fail(s->writer, "open");
-	/* One process only: the lock is taken at the first access and never given back. */
 	run_sql(s->writer, "PRAGMA page_size=4096; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096;");
 	int version = user_version(s->writer);
 	if (version < 0)
@@ -319,6 +323,15 @@ void store_put_prune(struct store *s, uint64_t before_ms)
 	give(s, j);
 }
 
+void store_put_figure(struct store *s, const char *name, uint64_t value)
+{
+	struct job *j = new_job(JOB_FIGURE, 0, NULL);
+
+	j->u.figure.name = name;
+	j->u.figure.value = value;
+	give(s, j);
+}
+
 static void report(const struct job *j)
 {
 	switch (j->type) {
@@ -339,6 +352,7 @@ static void report(const struct job *j)
 		break;
 	case JOB_FINALIZED:
 	case JOB_PRUNE:
+	case JOB_FIGURE:
 		break;
 	}
 }
@@ -396,6 +410,7 @@ static void load_row(sqlite3_stmt *st, struct store_row *r)
 	r->topics = column_bytes(st, c++);
 	r->data = column_bytes(st, c++);
 	r->calldata = column_bytes(st, c++);
+	r->due_ms = column_u64(st, c++);
 }
 
 static unsigned visit_rows(struct store *s, sqlite3_stmt *st, struct store_visitor v)
@@ -484,14 +499,28 @@ unsigned store_list(struct store *s, uint64_t state, uint64_t kind, uint64_t bef
 	return visit_rows(s, st, v);
 }
 
-uint64_t store_count(struct store *s, enum op_state state)
+static uint64_t read_number(sqlite3_stmt *st)
 {
-	sqlite3_stmt *st = s->r[READ_COUNT];
-
-	bind_u64(st, 1, state);
 	uint64_t n = sqlite3_step(st) == SQLITE_ROW ? column_u64(st, 0) : 0;
 	sqlite3_reset(st);
 	return n;
+}
+
+uint64_t store_count(struct store *s, enum op_state state)
+{
+	bind_u64(s->r[READ_COUNT], 1, state);
+	return read_number(s->r[READ_COUNT]);
+}
+
+uint64_t store_count_open(struct store *s)
+{
+	return read_number(s->r[READ_OPEN_COUNT]);
+}
+
+uint64_t store_figure(struct store *s, const char *name)
+{
+	bind_text(s->r[READ_FIGURE], 1, name);
+	return read_number(s->r[READ_FIGURE]);
 }
 
 unsigned store_open_blocks(struct store *s, uint64_t chain, unsigned skip, uint8_t *out, unsigned max)

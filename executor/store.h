@@ -33,6 +33,7 @@ struct store_event {
 	enum op_state state;		/* seen, waiting or held */
 	const char *reason;		/* "" or why it is not simply seen */
 	uint64_t seen_ms;
+	uint64_t due_ms;		/* deadline, by the executor's own clock */
 };
 
 enum store_outcome {
@@ -54,6 +55,7 @@ struct store_change {
 	uint64_t nonce, tx_block;
 	struct b32 tx, tx_block_hash;
 	struct bytes calldata;		/* borrowed; .p NULL leaves it as it is */
+	uint64_t due_ms;		/* 0 leaves it as it is */
 	struct b32 handles_hash;
 };
 
@@ -68,7 +70,7 @@ struct store_row {
 	char reason[STORE_REASON_MAX];
 	uint64_t seen_ms, changed_ms;
 	uint32_t fetch_ms, core_ms, send_ms, attempts;
-	uint64_t nonce, tx_block;
+	uint64_t nonce, tx_block, due_ms;
 	struct b32 tx, tx_block_hash, handles_hash;
 	struct bytes topics, data, calldata;	/* borrowed until the visitor returns */
 };
@@ -81,7 +83,7 @@ struct store_cursor {
 
 /*
  * Opens DIR (the working directory of the executor).  Exits: 65 when the file is no store or
- * of a newer schema, 100 when another instance has it, 74 when the disk fails.
+ * of a newer schema, 74 when the disk fails.  The supervisor's lock keeps others away.
  */
 struct store *store_open(struct loop *loop, const char *dir);
 void store_close(struct store **s);		/* commits what is waiting */
@@ -100,6 +102,9 @@ void store_put_finalized(struct store *s, uint64_t chain, uint64_t block);
  */
 void store_put_retracted(struct store *s, uint64_t chain, uint64_t number, const struct b32 *hash,
 			 void (*cb)(void *owner, uint64_t op, enum op_state now), void *owner);
+/* A number that is kept under a constant name: 0 until it is put. */
+void store_put_figure(struct store *s, const char *name, uint64_t value);
+
 /* Ended rows not changed since BEFORE_MS (Unix) are removed. */
 void store_put_prune(struct store *s, uint64_t before_ms);
 
@@ -121,6 +126,8 @@ unsigned store_find(struct store *s, uint64_t kind, const struct b32 *id, struct
 unsigned store_list(struct store *s, uint64_t state, uint64_t kind, uint64_t before_op,
 		    unsigned limit, struct store_visitor v);
 uint64_t store_count(struct store *s, enum op_state state);
+uint64_t store_count_open(struct store *s);
+uint64_t store_figure(struct store *s, const char *name);
 
 /*
  * Blocks that open requests, or transactions above the finalized block, stand in: an 8-byte

@@ -9,7 +9,8 @@
 #define STORE_FILE "requests.db"
 #define STORE_BATCH_MAX 256		/* jobs in one commit */
 
-enum job_type { JOB_EVENT, JOB_CURSOR, JOB_CHANGE, JOB_FINALIZED, JOB_RETRACTED, JOB_PRUNE };
+enum job_type { JOB_EVENT, JOB_CURSOR, JOB_CHANGE, JOB_FINALIZED, JOB_RETRACTED, JOB_PRUNE,
+		JOB_FIGURE };
 
 struct job {
 	struct job *next;
@@ -22,6 +23,7 @@ struct job {
 		struct store_change change;
 		struct { uint64_t chain, number; struct b32 hash; } block;
 		uint64_t before_ms;
+		struct { const char *name; uint64_t value; } figure;	/* name: constant */
 	} u;
 	union {
 		void (*event)(void *owner, uint64_t op, enum store_outcome what);
@@ -52,7 +54,7 @@ struct store {
 	sqlite3 *writer;		/* the thread's after store_open */
 	sqlite3 *reader;		/* the loop's */
 	struct statements *w;		/* the thread's */
-	sqlite3_stmt *r[8];		/* the loop's, by enum reading */
+	sqlite3_stmt *r[9];		/* the loop's, by enum reading */
 };
 
 void job_list_init(struct job_list *l);

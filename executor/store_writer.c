@@ -9,7 +9,7 @@
 struct statements {
 	sqlite3_stmt *begin, *commit;
 	sqlite3_stmt *find_same, *find_other, *insert, *move, *cursor, *finalized, *change, *answer;
-	sqlite3_stmt *touch_find, *touch_open, *touch_done, *prune;
+	sqlite3_stmt *touch_find, *touch_open, *touch_done, *prune, *figure;
 };
 
 struct sql {
@@ -26,17 +26,18 @@ static const struct sql sqls[] = {
 	SQL(find_other, "SELECT 1 FROM op WHERE chain = ?1 AND contract = ?2 AND kind = ?3 AND id = ?4"
 			" AND content <> ?5 AND state <> 10"),
 	SQL(insert, "INSERT INTO op(chain, contract, kind, id, content, request, block, block_hash,"
-		    " block_time, log_index, tx_hash, topics, data, state, reason, seen_ms, changed_ms)"
-		    " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?16)"),
+		    " block_time, log_index, tx_hash, topics, data, state, reason, seen_ms, changed_ms,"
+		    " due_ms) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?16,?17)"),
 	SQL(move, "UPDATE op SET block = ?2, block_hash = ?3, block_time = ?4, log_index = ?5,"
-		  " tx_hash = ?6, state = ?7, reason = ?8, changed_ms = ?9 WHERE op = ?1"),
+		  " tx_hash = ?6, state = ?7, reason = ?8, changed_ms = ?9, due_ms = ?10 WHERE op = ?1"),
 	SQL(cursor, "INSERT INTO chain(chain, filter, block, hash) VALUES(?1,?2,?3,?4)"
 		    " ON CONFLICT(chain) DO UPDATE SET filter = ?2, block = ?3, hash = ?4"),
 	SQL(finalized, "INSERT INTO chain(chain, finalized) VALUES(?1,?2)"
 		       " ON CONFLICT(chain) DO UPDATE SET finalized = ?2"),
 	SQL(change, "UPDATE op SET state = ?2, reason = ?3, changed_ms = ?4, fetch_ms = ?5,"
 		    " core_ms = ?6, send_ms = ?7, attempts = ?8, nonce = ?9, tx = ?10, tx_block = ?11,"
-		    " tx_block_hash = ?12 WHERE op = ?1"),
+		    " tx_block_hash = ?12, due_ms = CASE WHEN ?13 > 0 THEN ?13 ELSE due_ms END"
+		    " WHERE op = ?1"),
 	SQL(answer, "UPDATE op SET calldata = ?2, handles_hash = ?3 WHERE op = ?1"),
 	SQL(touch_find, "SELECT op, state FROM op WHERE chain = ?1 AND ((block = ?2 AND block_hash = ?3"
 			" AND state < 7) OR (tx_block = ?2 AND tx_block > 0 AND tx_block_hash = ?3 AND"
@@ -46,7 +47,9 @@ static const struct sql sqls[] = {
 	SQL(touch_done, "UPDATE op SET state = 6, reason = 'its transaction left the chain',"
 			" changed_ms = ?2, tx_block = 0, tx_block_hash = NULL WHERE op = ?1"),
 	SQL(prune, "DELETE FROM op WHERE op IN (SELECT op FROM op WHERE state >= 7 AND state <> 11"
-		   " AND changed_ms < ?1 ORDER BY op LIMIT 1000)"),
+		   " AND changed_ms < ?1 ORDER BY changed_ms LIMIT 1000)"),
+	SQL(figure, "INSERT INTO figure(name, value) VALUES(?1,?2)"
+		    " ON CONFLICT(name) DO UPDATE SET value = ?2"),
 };
 #undef SQL
 _Static_assert(STATE_submitting == 6 && STATE_retracted == 10 && STATE_held == 11, "in the statements");
@@ -110,6 +113,7 @@ static void move_event(struct store *s, uint64_t op, const struct store_event *e
 	bind_u64(st, 7, state);
 	bind_text(st, 8, reason);
 	bind_u64(st, 9, ev->seen_ms);
+	bind_u64(st, 10, ev->due_ms);
 	run(s, st);
 }
 
@@ -158,6 +162,7 @@ static void insert_event(struct store *s, struct job *j)
 	bind_u64(st, 14, conflict ? STATE_held : ev->state);
 	bind_text(st, 15, conflict ? "id_conflict: this id came before with other content" : ev->reason);
 	bind_u64(st, 16, ev->seen_ms);
+	bind_u64(st, 17, ev->due_ms);
 	run(s, st);
 	j->op = (uint64_t)sqlite3_last_insert_rowid(s->writer);
 	j->outcome = conflict ? STORE_CONFLICT : STORE_NEW;
@@ -207,6 +212,7 @@ static void do_change(struct store *s, const struct job *j)
 	bind_b32(st, 10, &c->tx);
 	bind_u64(st, 11, c->tx_block);
 	bind_b32(st, 12, &c->tx_block_hash);
+	bind_u64(st, 13, c->due_ms);
 	run(s, st);
 	if (!c->calldata.p)
 		return;
@@ -268,6 +274,11 @@ static void do_job(struct store *s, struct job *j)
 		break;
 	case JOB_RETRACTED:
 		do_retracted(s, j);
+		break;
+	case JOB_FIGURE:
+		bind_text(s->w->figure, 1, j->u.figure.name);
+		bind_u64(s->w->figure, 2, j->u.figure.value);
+		run(s, s->w->figure);
 		break;
 	case JOB_PRUNE:
 		bind_u64(s->w->prune, 1, j->u.before_ms);

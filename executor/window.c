@@ -221,6 +221,7 @@ static void change_row(struct executor *x, const struct store_row *r, enum op_st
 		.op = r->op, .state = to, .changed_ms = clock_unix_ms(), .fetch_ms = r->fetch_ms,
 		.core_ms = r->core_ms, .send_ms = r->send_ms, .nonce = r->nonce, .tx = r->tx,
 		.tx_block = r->tx_block, .tx_block_hash = r->tx_block_hash,
+		.due_ms = x->run_ms + x->opt.deadline_ms,
 	};
 
 	snprintf(c.reason, sizeof(c.reason), "%s", reason);
@@ -297,16 +298,6 @@ static struct stage *find_stage(struct executor *x, struct bytes name)
 	return NULL;
 }
 
-static void tell_submitter(struct executor *x, bool halt)
-{
-	for (unsigned i = 0; i < x->chains; i++) {
-		struct msg_pause p = { .chain = x->chain[i].id };
-		struct msg_go_on g = { .chain = x->chain[i].id };
-		if ((halt ? send_pause(x->submitter, &p) : send_go_on(x->submitter, &g)) != OK)
-			return;		/* told again when it is back */
-	}
-}
-
 static enum err on_halt(struct executor *x, struct link *l, const struct msg_halt *m)
 {
 	struct stage *s = find_stage(x, m->stage);
@@ -314,8 +305,9 @@ static enum err on_halt(struct executor *x, struct link *l, const struct msg_hal
 	if (!s)
 		return say_done(l, m->tag, 0, "no such stage: core, storage or sending");
 	stage_halt(s);
+	store_put_figure(x->store, s->row->halted, 1);
 	if (s == &x->sending_stage)
-		tell_submitter(x, true);
+		outlet_tell(x);
 	return say_done(l, m->tag, 1, "");
 }
 
@@ -326,8 +318,9 @@ static enum err on_proceed(struct executor *x, struct link *l, const struct msg_
 	if (!s)
 		return say_done(l, m->tag, 0, "no such stage: core, storage or sending");
 	stage_proceed(s);
+	store_put_figure(x->store, s->row->halted, 0);
 	if (s == &x->sending_stage)
-		tell_submitter(x, false);
+		outlet_tell(x);
 	return say_done(l, m->tag, 1, "");
 }
 

@@ -27,11 +27,25 @@ static enum err outcome_error(const struct jsonrpc_reply *r)
 	return ERR_TIMEOUT;
 }
 
+/* A URL that leads to another chain all at once: nothing in this batch is believed. */
+static void on_chain_id(void *owner, const struct jsonrpc_reply *r)
+{
+	struct ask *a = owner;
+	struct chain *c = a->chain;
+	uint64_t id;
+
+	if (r->outcome != RPC_OK || json_u64(r->result, &id) != OK || id == c->id)
+		return;
+	a->foreign = true;
+	c->head_known = false;	/* it may have been that chain's */
+	jsonrpc_doubt(c->rpc, r->endpoint);
+}
+
 static void on_reply(void *owner, const struct jsonrpc_reply *r)
 {
 	struct ask *a = owner;
 	unsigned i = a->got++;
-	enum err e = outcome_error(r);
+	enum err e = a->foreign ? ERR_CLOSED : outcome_error(r);
 
 	if (!e)
 		e = a->take(a->chain, i, r);
@@ -47,14 +61,16 @@ static void on_reply(void *owner, const struct jsonrpc_reply *r)
 	a->finish(a->chain, a);
 }
 
-void ask_send(struct ask *a, struct chain *c, int endpoint, const struct jsonrpc_call *calls,
-	      unsigned count, double timeout_s)
+static void send(struct ask *a, struct chain *c, int endpoint, const struct jsonrpc_call *calls,
+		 unsigned count, double timeout_s, bool guarded)
 {
-	struct jsonrpc_call own[JSONRPC_BATCH_MAX];
+	struct jsonrpc_call own[JSONRPC_BATCH_MAX] = {
+		{ .method = "eth_chainId", .params = "[]", .on_reply = on_chain_id, .owner = a },
+	};
 
-	check(!a->batch && count <= JSONRPC_BATCH_MAX);
-	memcpy(own, calls, count * sizeof(own[0]));
-	for (unsigned i = 0; i < count; i++) {
+	check(!a->batch && count + guarded <= JSONRPC_BATCH_MAX);
+	memcpy(own + guarded, calls, count * sizeof(own[0]));
+	for (unsigned i = guarded; i < count + guarded; i++) {
 		own[i].on_reply = on_reply;
 		own[i].owner = a;
 	}
@@ -62,8 +78,20 @@ void ask_send(struct ask *a, struct chain *c, int endpoint, const struct jsonrpc
 	a->count = count;
 	a->got = 0;
 	a->e = OK;
-	a->refused = false;
-	check(jsonrpc_send(c->rpc, endpoint, own, count, timeout_s, &a->batch) == OK);
+	a->refused = a->foreign = false;
+	check(jsonrpc_send(c->rpc, endpoint, own, count + guarded, timeout_s, &a->batch) == OK);
+}
+
+void ask_send(struct ask *a, struct chain *c, int endpoint, const struct jsonrpc_call *calls,
+	      unsigned count, double timeout_s)
+{
+	send(a, c, endpoint, calls, count, timeout_s, false);
+}
+
+void ask_send_guarded(struct ask *a, struct chain *c, const struct jsonrpc_call *calls,
+		      unsigned count, double timeout_s)
+{
+	send(a, c, -1, calls, count, timeout_s, true);
 }
 
 void ask_cancel(struct ask *a)

@@ -182,7 +182,7 @@ static void ask_range(struct chain *c)
 	};
 	c->step.take = take_range;
 	c->step.finish = on_range;
-	ask_send(&c->step, c, -1, calls, ARRAY_LEN(calls), RANGE_S);
+	ask_send_guarded(&c->step, c, calls, ARRAY_LEN(calls), RANGE_S);
 }
 
 void backfill_step(struct chain *c)

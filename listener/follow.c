@@ -167,10 +167,13 @@ static void ask_logs(struct chain *c)
 	ask_send(&c->step, c, -1, calls, 2 * c->asked_count, LOGS_S);
 }
 
+/* Fewer at once after a failure: the reply may have been larger than we take. */
 static void find_hits(struct chain *c)
 {
+	unsigned most = HITS_MAX >> (c->failures < 4 ? c->failures : 4);
+
 	c->asked_count = 0;
-	for (unsigned i = c->window_at; i < c->window_count && c->asked_count < HITS_MAX; i++)
+	for (unsigned i = c->window_at; i < c->window_count && c->asked_count < most; i++)
 		if (c->window[i].hit)
 			c->asked[c->asked_count++] = i;
 }

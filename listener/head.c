@@ -220,7 +220,10 @@ static void poll_now(struct chain *c)
 	c->polled_ms = now;
 	c->poll.take = take;
 	c->poll.finish = on_polled;
-	ask_send(&c->poll, c, -1, calls, tags ? ARRAY_LEN(calls) : 1, POLL_TIMEOUT_S);
+	if (tags)
+		ask_send_guarded(&c->poll, c, calls, ARRAY_LEN(calls), POLL_TIMEOUT_S);
+	else
+		ask_send(&c->poll, c, -1, calls, 1, POLL_TIMEOUT_S);
 }
 
 void head_poll(struct chain *c)

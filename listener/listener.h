@@ -33,6 +33,7 @@ struct ask {
 	unsigned count, got;
 	enum err e;			/* the first trouble */
 	bool refused;			/* it was the node's own answer (RPC_ERROR) */
+	bool foreign;			/* it said the id of another chain */
 	char why[120], endpoint[40];
 	/* The reply to call I: a result or a node's error. */
 	enum err (*take)(struct chain *c, unsigned i, const struct jsonrpc_reply *r);
@@ -42,6 +43,13 @@ struct ask {
 void ask_send(struct ask *a, struct chain *c, int endpoint, const struct jsonrpc_call *calls,
 	      unsigned count, double timeout_s);
 void ask_cancel(struct ask *a);
+
+/*
+ * The same behind a question for the chain's id, for what would be believed without a link to
+ * our blocks: levels, ranges, and that blocks left.  One call less fits (WINDOW_MAX - 1).
+ */
+void ask_send_guarded(struct ask *a, struct chain *c, const struct jsonrpc_call *calls,
+		      unsigned count, double timeout_s);
 
 /* An error answer becomes an error; a result is what it is. */
 enum err ask_result(const struct jsonrpc_reply *r);

@@ -130,7 +130,7 @@ static void ask_verdicts(struct chain *c)
 	static char param[WINDOW_MAX][PARAM_MAX];
 	struct jsonrpc_call calls[WINDOW_MAX];
 	bool first = c->walk.low == c->ring.count;
-	unsigned n = walk_ask(&c->walk, first ? FIRST_ASKED : WINDOW_MAX);
+	unsigned n = walk_ask(&c->walk, first ? FIRST_ASKED : WINDOW_MAX - 1);
 
 	for (unsigned i = 0; i < n; i++)
 		calls[i] = (struct jsonrpc_call){
@@ -139,7 +139,7 @@ static void ask_verdicts(struct chain *c)
 		};
 	c->step.take = take_verdict;
 	c->step.finish = on_verdicts;
-	ask_send(&c->step, c, -1, calls, n, HEADERS_S);
+	ask_send_guarded(&c->step, c, calls, n, HEADERS_S);
 }
 
 void reorg_step(struct chain *c)

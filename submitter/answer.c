@@ -84,6 +84,13 @@ void answer_failed(struct answer *a, enum fail_class cls, const char *reason)
 		return;		/* the next executor submits it again, with the same end */
 }
 
+void answer_replace(struct answer *a)
+{
+	a->step = ANSWER_TRY;
+	a->again = 2;
+	a->lane->replacing = true;
+}
+
 static void later(struct answer *a)
 {
 	uint64_t wait = (uint64_t)BACKOFF_MIN_MS << (a->tries < 6 ? a->tries : 6);
@@ -103,6 +110,7 @@ static void on_revert(struct answer *a, const struct jsonrpc_reply *r)
 	char why[200], hex[11];
 
 	count(CNT_SUBMITTER_preflight_reverts, 1);
+	a->canary = false;
 	if (name)
 		snprintf(why, sizeof(why), "the contract says %s", name);
 	else if (r->data.len >= 4)
@@ -136,7 +144,7 @@ static void on_revert(struct answer *a, const struct jsonrpc_reply *r)
 	case REVERT_COUNT:
 		break;
 	}
-	if (a->tries < (meaning == REVERT_not_requested ? UNASKED_TRIES_MAX : TRIES_MAX))
+	if (a->reverts++ < (meaning == REVERT_not_requested ? UNASKED_TRIES_MAX : TRIES_MAX))
 		later(a);
 	else
 		answer_failed(a, FAIL_unknown, why);
@@ -183,9 +191,6 @@ static void on_estimated(struct answer *a, uint64_t gas)
 		answer_failed(a, FAIL_policy, "it needs more gas than sign.max_gas permits");
 		return;
 	}
-	if (a->canary)
-		lane_resume(a->lane);
-	a->canary = false;
 	a->gas = gas;
 	a->step = ANSWER_SIGN;
 	lane_work(a->lane);
@@ -307,11 +312,16 @@ static void sign_answers(struct lane *l)
 {
 	uint64_t now = clock_mono_ms();
 
-	if (!lane_may_sign(l) || l->paused_why[0])
+	if (!lane_may_sign(l))
 		return;
-	for (struct answer *a = l->answers; a; a = a->next)
-		if (a->step == ANSWER_SIGN && a->wait_until_ms <= now && !ask_signature(l, a))
+	for (struct answer *a = l->answers; a; a = a->next) {
+		if (a->step != ANSWER_SIGN || a->wait_until_ms > now)
+			continue;
+		if (l->paused_why[0] && !a->canary)
+			a->step = ANSWER_TRY;	/* what the node said of it before may not hold */
+		else if (!ask_signature(l, a))
 			return;		/* no credit: the next answer of the signer brings it back */
+	}
 }
 
 /* Is there a transaction for it, or may there be one that we have not seen yet? */
@@ -335,6 +345,7 @@ void answer_refused(struct lane *l, const struct msg_sign_refused *m)
 	snprintf(why, sizeof(why), "the signer refuses (%s): %.140s", rule, detail);
 	if (strncmp(rule, "budget", 6) == 0) {
 		lane_pause(l, why, "when the hour or day is over");
+		a->canary = false;
 		a->step = ANSWER_TRY;
 		return;
 	}

@@ -73,7 +73,6 @@ static void on_up(void *owner, struct link *link)
 	s->executor = link;
 	for (unsigned i = 0; i < s->lanes; i++) {
 		answers_clear(&s->lane[i]);
-		s->lane[i].paused_by_operator = false;
 		lane_say_state(&s->lane[i]);
 	}
 }

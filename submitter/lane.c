@@ -174,6 +174,8 @@ static void judge_nonces(struct lane *l, uint64_t was)
 
 	if (!l->has_info || !link_is_up(l->s->signer))
 		return;
+	if (l->chain_nonce <= l->next_nonce)
+		l->quiet_since_ms = 0;
 	/* The signer hears what the chain says and nothing else: it permits another answer for a
 	   request only when it knows that the first nonce is gone. */
 	if (l->chain_nonce < l->next_nonce) {
@@ -206,7 +208,7 @@ static void judge_nonces(struct lane *l, uint64_t was)
 static void on_nonce(void *owner, const struct jsonrpc_reply *r)
 {
 	struct lane *l = owner;
-	uint64_t was = l->chain_nonce, nonce;
+	uint64_t was = l->chain_nonce, quiet_since_ms = l->quiet_since_ms, nonce;
 
 	if (r->outcome != RPC_OK || json_u64(r->result, &nonce) != OK)
 		return;
@@ -215,6 +217,8 @@ static void on_nonce(void *owner, const struct jsonrpc_reply *r)
 	l->chain_nonce = nonce;
 	l->has_nonce = true;
 	judge_nonces(l, l->has_account ? was : nonce + 1);
+	if (l->quiet_since_ms && !quiet_since_ms)
+		jsonrpc_doubt(l->rpc, r->endpoint);	/* or is it an account of another chain? */
 	if (nonce > was)
 		txs_look(l);
 }
@@ -351,6 +355,7 @@ void lane_open(struct lane *l, unsigned index)
 	l->chain = get_setting_u64(s, "chain.%u.id", index);
 	l->name = get_setting(s, "chain.%u.name", index);
 	l->answers_last = &l->answers;
+	l->paused_by_operator = true;	/* until the executor says that it is not so */
 	l->poll_s = (double)get_setting_u64(s, "poll_ms") / 1000;
 	l->rpc = jsonrpc_new(l->s->loop, l->s->http, l->chain, ep, n, &rpc_events, l);
 	l->tick = timer_new(l->s->loop, on_tick, l);

@@ -14,8 +14,10 @@
 #define SEND_TIMEOUT_S   10.0
 #define RESEND_MIN_MS    1000
 #define RESEND_MAX_MS    16000
-#define LOOKS_MAX        20	/* receipts asked for before a nonce counts as used by others */
+#define LOOKS_MAX        12	/* in 20 s: receipts asked for before a nonce counts as used by others */
 #define SEND_BATCH_MAX   16
+
+static const char not_taken[] = "the node does not take our transactions";
 
 /* A call on its way; the transaction may be gone or replaced when it returns. */
 struct trial {
@@ -149,6 +151,8 @@ static void say_sent(struct tx *t)
 
 static void on_taken(struct tx *t)
 {
+	if (strcmp(t->lane->paused_why, not_taken) == 0)
+		lane_resume(t->lane);
 	t->step = TX_SENT;
 	wait_again(t);
 	say_sent(t);
@@ -179,7 +183,7 @@ static void on_refused(struct tx *t, const char *message)
 		return;
 	case SEND_refusing:
 		t->step = TX_READY;
-		lane_pause(l, "the node does not take our transactions", "when a node takes them");
+		lane_pause(l, not_taken, "when a node takes them");
 		return;
 	case SEND_gap:
 	case SEND_busy:
@@ -312,15 +316,19 @@ static void on_why(void *owner, const struct jsonrpc_reply *r)
 	const char *name = NULL;
 	char why[200];
 
-	if (!t)
-		return;
+	if (!t || (r->outcome != RPC_OK && r->outcome != RPC_ERROR))
+		return;		/* the receipt is asked for again, and then this */
 	enum revert_meaning meaning = profile_revert(&l->s->profile, r->data, &name);
 	snprintf(why, sizeof(why), "its transaction reverted: %s", name ? name : "no reason to be had");
 	log_say(EV_T004_reverted, "op=%llu nonce=%llu why=\"%s\"", (unsigned long long)t->op,
 		(unsigned long long)t->nonce, why);
 	struct answer *a = find_wanted(l, t->kind, &t->id);
-	if (a)
-		answer_failed(a, meaning == REVERT_already_answered ? FAIL_already : FAIL_reverted, why);
+	if (a && meaning == REVERT_already_answered)
+		answer_failed(a, FAIL_already, why);
+	else if (a && meaning == REVERT_final)
+		answer_failed(a, FAIL_reverted, why);
+	else if (a)
+		answer_replace(a);	/* what was so then may be over: the estimate tells */
 	drop(t);
 	lane_work(l);
 }
@@ -379,11 +387,8 @@ static void on_lost(struct tx *t)
 
 	count(CNT_SUBMITTER_foreign_nonces, 1);
 	log_say(EV_T003_foreign_nonce, "chain=%s nonce=%llu", l->name, (unsigned long long)t->nonce);
-	if (a) {
-		a->step = ANSWER_TRY;	/* tried again; signed again if it is still open */
-		a->again = 2;
-		l->replacing = true;
-	}
+	if (a)
+		answer_replace(a);
 	drop(t);
 }
 

@@ -113,6 +113,9 @@ static void tell_executor(struct lane *l, const struct msg_tx_signed *m)
 	if (!a)
 		return;
 	a->step = ANSWER_SIGNED;
+	if (a->canary)
+		lane_resume(l);
+	a->canary = false;
 	if (send_signed(l->s->executor, &said) != OK)
 		return;
 }

@@ -31,7 +31,8 @@ struct answer {
 	struct b32 id, handles_hash, public_key_hash;
 	struct addr contract;
 	struct bytes calldata;		/* owned */
-	unsigned tries;
+	unsigned tries;			/* for the back-off */
+	unsigned reverts;		/* said by the contract, that may be the node's delay */
 	uint64_t wait_until_ms;		/* monotonic; not before */
 	bool canary;			/* it tries whether a pause is over */
 };
@@ -139,6 +140,8 @@ struct answer *find_wanted(struct lane *l, uint64_t kind, const struct b32 *id);
 void answer_drop(struct answer *a);
 void answers_clear(struct lane *l);
 void answer_failed(struct answer *a, enum fail_class cls, const char *reason);
+/* Its nonce was used in vain: tried again, and signed again if it is still open. */
+void answer_replace(struct answer *a);
 void answers_unsign(struct lane *l);		/* the signer went away: ask again */
 void answer_refused(struct lane *l, const struct msg_sign_refused *m);
 

@@ -200,11 +200,13 @@ static bool is_wave_over(struct supervisor *self, unsigned wave)
 /* All together they have CHILD_LEAVE_MS. */
 static void stop_wave(struct supervisor *self, unsigned wave, uint64_t now_ms)
 {
+	uint64_t past = now_ms - self->stopping_ms;
+
 	for (size_t i = 0; i < CHILD_COUNT; i++) {
 		struct child *c = child_at(self, i);
 		if (children[i].wave != wave)
 			continue;
-		c->leave_ms = CHILD_LEAVE_MS - (unsigned)(now_ms - self->stopping_ms);
+		c->leave_ms = past < CHILD_LEAVE_MS ? CHILD_LEAVE_MS - (unsigned)past : 1;
 		child_fire(c, CHILD_ON_stop, now_ms);
 	}
 }
@@ -213,7 +215,7 @@ static void go_on_stopping(struct supervisor *self, uint64_t now_ms)
 {
 	bool second = is_wave_over(self, 0) || now_ms - self->stopping_ms >= FIRST_WAVE_MS;
 
-	if (second && now_ms - self->stopping_ms < CHILD_LEAVE_MS)
+	if (second)
 		stop_wave(self, 1, now_ms);
 	if (are_all(self, CHILD_over))
 		loop_stop(self->loop);

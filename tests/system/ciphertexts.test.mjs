@@ -29,14 +29,6 @@ async function askSpoilt(kind, more, { size = 4096, buckets = null } = {}) {
   return name;
 }
 
-async function answered(names, timeoutMs) {
-  assert.deepEqual((await world.waitAnswered(timeoutMs, { names })).missing, []);
-}
-
-async function judged() {
-  assert.deepEqual((await world.judge()).problems, []);
-}
-
 /* How a bucket can fail one ciphertext -> what the line says of it. */
 const faults = [
   ['missing', {}, /no ciphertext there now \(HTTP 404\)/],
@@ -64,7 +56,7 @@ test('each of them waits with one line and says why; others are answered meanwhi
     else await world.bucket.fault(set[0].digest, kind, more);
     names.push(...await world.ask(1, { sets: [set] }));
   }
-  await answered(await world.ask(20, { types: [0, 5, 8] }), 15000);
+  await look.answered(await world.ask(20, { types: [0, 5, 8] }), 15000);
 
   for (const [i, [kind, , why]] of faults.entries()) {
     const line = await look.waitLine('X006', { id: names[i] });
@@ -75,7 +67,7 @@ test('each of them waits with one line and says why; others are answered meanwhi
     assert.equal(row.state, 'checking');
     assert.match(row.reason, why, kind);
   }
-  await answered(await world.ask(5), 10000);
+  await look.answered(await world.ask(5), 10000);
   const waiting = await look.list('checking');
   assert.deepEqual(names.filter((name) => !waiting.includes(name)), []);
   const status = await look.status();
@@ -89,10 +81,10 @@ test('each of them waits with one line and says why; others are answered meanwhi
   /* Here they are again: in the ways of each, without an operator. */
   await world.bucket.clear();
   await world.bucket.put(kept[0].body);
-  await answered(names, 45000);
+  await look.answered(names, 45000);
   for (const name of names) assert.equal(look.lines('X006', { id: name }).length, 1, name);
   assert.equal(look.lines('X007').length, 0, 'single requests do not pause the storage');
-  await judged();
+  await look.judged();
 });
 
 test('one bad copy: another coprocessor has it', async () => {
@@ -104,32 +96,32 @@ test('one bad copy: another coprocessor has it', async () => {
     names.push(await askSpoilt(kind, more, { buckets: world.bucket.buckets.slice(0, 2) }));
     names.push(await askSpoilt(kind, more, { buckets: world.bucket.buckets.slice(1, 3) }));
   }
-  await answered(names, 15000);
+  await look.answered(names, 15000);
   for (const name of names) assert.equal(look.lines('X006', { id: name }).length, 0, 'nothing was missing');
   assert.equal(await look.grown(counted, 'executor_fetch_errors'), 0);
   await world.bucket.clear();
-  await judged();
+  await look.judged();
 });
 
 test('a bucket that hangs: others have it, and what needs no hanging bucket does not wait', async () => {
   const [hanging] = world.bucket.buckets;
   await world.bucket.fault(`${hanging}/*`, 'hang');
   const first = await world.ask(12);
-  await answered(first, 25000);
+  await look.answered(first, 25000);
   /* By now it is known to hang. */
   const began = Date.now();
-  await answered(await world.ask(12), 5000);
+  await look.answered(await world.ask(12), 5000);
   assert.ok(Date.now() - began < 5000);
   assert.equal(look.lines('X007').length, 0);
   await world.bucket.clear();
-  await answered(await world.ask(3), 5000);
-  await judged();
+  await look.answered(await world.ask(3), 5000);
+  await look.judged();
 });
 
 test('large bodies, and several materials', async () => {
   const large = await world.ask(6, { size: 2 * MiB, materials: 3, types: [5, 8, 0] });
   const mixed = await world.ask(6, { materials: 7, types: [0, 2, 4, 5, 7, 8] });
-  await answered([...large, ...mixed], 30000);
+  await look.answered([...large, ...mixed], 30000);
   /* One of several that is missing: all or none. */
   const set = await world.makeCiphertexts([5, 5, 5, 5], { keepBodies: true });
   await world.bucket.remove(set[2].digest);
@@ -138,9 +130,9 @@ test('large bodies, and several materials', async () => {
   assert.equal((await world.core.control({ op: 'ids', kind: 'public' }))[BigInt(name.slice(7)).toString(16).padStart(64, '0')],
     undefined, 'the Core was not asked with a part of them');
   await world.bucket.put(set[2].body);
-  await answered([name], 15000);
+  await look.answered([name], 15000);
   await until('no body is held', async () => (await look.counters()).executor_body_bytes === 0);
-  await judged();
+  await look.judged();
 });
 
 test('no storage at all for some seconds: one trouble, one line, and it clears itself', async () => {
@@ -159,13 +151,13 @@ test('no storage at all for some seconds: one trouble, one line, and it clears i
   await world.bucketProxy.forward();
   const up = await look.waitLine('X008', { from }, 10000);
   assert.equal(up.stage, 'storage');
-  await answered(names, 30000);
+  await look.answered(names, 30000);
   await look.waitFine();
   assert.equal((await look.counters()).executor_paused_storage, 0);
   assert.equal(look.lines('X007', { from }).length, 1);
   assert.equal(look.lines('X008', { from }).length, 1);
   assert.ok(look.lines('X006', { from }).length <= 5, `${look.lines('X006', { from }).length} lines for one trouble`);
-  await judged();
+  await look.judged();
 });
 
 test('storage that hangs altogether: the same', async () => {
@@ -177,10 +169,10 @@ test('storage that hangs altogether: the same', async () => {
   assert.match((await look.stage('storage')).why, /^http:/);
   assert.equal((await look.list('checking')).length, 10);
   await world.bucketProxy.forward();
-  await answered(names, 30000);
+  await look.answered(names, 30000);
   await look.waitFine();
   assert.equal(look.lines('X007', { from }).length, 1);
   assert.equal(look.lines('X008', { from }).length, 1);
   assert.equal((await look.counters()).executor_refused_edges, 0, 'nothing happened in a state that does not know it');
-  await judged();
+  await look.judged();
 });

@@ -36,14 +36,6 @@ const hexId = (id) => BigInt(id).toString(16).padStart(64, '0');
 const coreId = (name) => hexId(name.slice(name.indexOf('-') + 1));
 const control = (message) => world.core.control(message);
 
-async function answered(names, timeoutMs = 15000) {
-  assert.deepEqual((await world.waitAnswered(timeoutMs, { names })).missing, []);
-}
-
-async function judged() {
-  assert.deepEqual((await world.judge()).problems, []);
-}
-
 /* How often the Core was asked to start a request. */
 async function starts(name) {
   return (await control({ op: 'ids', kind: 'public' }))[coreId(name)] ?? 0;
@@ -70,13 +62,13 @@ test('down at the start, and down for some seconds: one line, and it clears itse
     await look.waitCounter('executor_core_calls', (n) => n >= calls + 2);
     assert.equal(look.lines('X002', { from }).length, 0);
     await world.coreProxy.forward();
-    await answered(names);
+    await look.answered(names);
     assert.equal((await look.counters()).executor_paused_core, 0);
     assert.equal(look.lines('X001', { from }).length, 1);
     assert.equal(look.lines('X002', { from }).length, 1);
     await look.waitFine();
   }
-  await judged();
+  await look.judged();
 });
 
 test('it stands still, and goes on', async () => {
@@ -86,7 +78,7 @@ test('it stands still, and goes on', async () => {
   await until('they are with the Core', async () => (await look.list('computing')).length === 10);
   assert.equal((await look.status()).code, 0, 'a Core may take its time');
   world.core.resume();
-  await answered(names);
+  await look.answered(names);
   assert.equal(look.lines('X001', { from }).length, 0);
   for (const name of names) assert.equal(await starts(name), 1);
 });
@@ -97,9 +89,9 @@ test('slow for one: others are answered before it; a result that is not ready is
   await look.waitState(slow, 'computing');
   await until('the Core has it', async () => await starts(slow) === 1);
   await control({ op: 'set', delayMs: 0 });
-  await answered(await ask(10), 5000);
+  await look.answered(await ask(10), 5000);
   assert.equal((await look.show(slow)).state, 'computing');
-  await answered([slow]);
+  await look.answered([slow]);
   assert.equal(await starts(slow), 1);
   await control({ op: 'clear' });
 });
@@ -111,14 +103,14 @@ test('a restart without memory while it holds requests: they are started again u
   const names = await ask(20);
   await until('the Core has all', async () => (await control({ op: 'stats' })).waiting >= 20);
   await world.core.restart();
-  await answered(names);
+  await look.answered(names);
   assert.equal(await look.grown(counted, 'executor_core_forgot'), 20);
   for (const name of names) assert.equal(await starts(name), 1, 'once after it forgot');
   assert.equal(look.lines('X003', { from }).length, 1, 'one line for all of them');
   assert.ok(look.lines('X001', { from }).length <= 1);
   assert.equal(look.lines('X002', { from }).length, look.lines('X001', { from }).length);
   await look.waitFine();
-  await judged();
+  await look.judged();
 });
 
 // ---- what it answers is not what was asked ----
@@ -150,13 +142,13 @@ test('answers for another id, of another number, of another type, or signed by a
     /* It computes again, rightly: nobody else has to do anything. */
     await control({ op: 'clear' });
     await world.core.forget();
-    await answered([name]);
+    await look.answered([name]);
     if (code) assert.equal(look.lines(code, { from }).length, 1, 'one line');
   }
   assert.ok(await look.grown(counted, 'executor_core_wrong') >= 7);
   assert.equal(await look.grown(counted, 'executor_held'), 0);
   assert.equal((await look.status()).code, 0);
-  await judged();
+  await look.judged();
 });
 
 test('wrong again and again for one request: held; retry brings it back', async () => {
@@ -173,9 +165,9 @@ test('wrong again and again for one request: held; retry brings it back', async 
   const { code, output } = await world.cli('retry', name);
   assert.equal(code, 0, output);
   assert.equal(output, 'retry: 1 request\n');
-  await answered([name]);
+  await look.answered([name]);
   await look.waitFine();
-  await judged();
+  await look.judged();
 });
 
 // ---- every code there is ----
@@ -237,11 +229,11 @@ test('each status of gRPC on each call, for one request: the verdict that the ta
     const [name] = await ask(1);
     rows.push({ name, call, code, verdict, label: `${code} on ${call}: ${verdict}` });
     /* A request that goes well in between: these are troubles of single requests. */
-    if (i % 3 === 2) await answered(await ask(1), 10000);
+    if (i % 3 === 2) await look.answered(await ask(1), 10000);
   }
   const of = (...wanted) => rows.filter((r) => wanted.includes(r.verdict));
 
-  await answered(of('answered', 'one start').map((r) => r.name), 30000);
+  await look.answered(of('answered', 'one start').map((r) => r.name), 30000);
   for (const { name, label } of of('one start')) assert.equal(await starts(name), 1, label);
   for (const { name, call, code, label } of of('refused', 'held')) {
     const event = label.endsWith('held') ? 'X010' : 'X009';
@@ -268,16 +260,16 @@ test('each status of gRPC on each call, for one request: the verdict that the ta
   const { code, output } = await world.cli('retry', '--all');
   assert.equal(code, 0);
   assert.equal(output, `retry: ${of('held', 'refused').length} requests\n`);
-  await answered(rows.map((r) => r.name));
+  await look.answered(rows.map((r) => r.name));
   await look.waitFine();
-  await judged();
+  await look.judged();
 });
 
 test('a request larger than the Core takes is refused, not sent', async () => {
   const counted = await look.counters();
   const [name] = await ask(1, { size: 2 * MiB, materials: 3 });
   const [small] = await ask(1, { size: MiB, materials: 3 });
-  await answered([small]);
+  await look.answered([small]);
   const line = await look.waitLine('X009', { id: name });
   assert.match(line.reason, /larger than core\.max_message/);
   assert.deepEqual(await look.list('refused'), [name]);
@@ -294,13 +286,13 @@ test('a Core that says "known" and then "not known" is not asked without a pause
   await look.waitShow(name, 'waits', (r) => r.attempts >= 1);
   const before = await look.counters();
   await control({ op: 'resetStats' });
-  await answered(await ask(10));
+  await look.answered(await ask(10));
   await look.waitCounter('executor_core_forgot', (n) => n >= before.executor_core_forgot + 2);
   const { calls } = await control({ op: 'stats' });
   assert.ok(calls.PublicDecrypt < 20, `${calls.PublicDecrypt} calls`);
   await control({ op: 'clear' });
-  await answered([name]);
-  await judged();
+  await look.answered([name]);
+  await look.judged();
 });
 
 // ---- it refuses this node; and a call that hangs, meanwhile ----
@@ -308,7 +300,7 @@ test('a Core that says "known" and then "not known" is not asked without a pause
 test('UNAUTHENTICATED and PERMISSION_DENIED pause the stage until the Core takes us again', async () => {
   await control({ op: 'fail', call: 'start', hang: true, ids: [hexId(asked + 1)], count: 1 });
   const [hanging] = await ask(1);
-  await answered(await ask(3), 5000);
+  await look.answered(await ask(3), 5000);
 
   const from = look.mark();
   const counted = await look.counters();
@@ -329,7 +321,7 @@ test('UNAUTHENTICATED and PERMISSION_DENIED pause the stage until the Core takes
   await until('it says the other word', async () => /PERMISSION_DENIED/.test((await look.stage('core')).why));
   const paused = await look.counters();
   await control({ op: 'clear' });
-  await answered([...names, hanging], 45000);
+  await look.answered([...names, hanging], 45000);
   assert.ok(await look.grown(paused, 'executor_core_calls') > 0);
   assert.ok(paused.executor_core_calls - counted.executor_core_calls <= 60, 'while it refuses us it is left alone');
   assert.equal(look.lines('X016', { from }).length, 2);
@@ -337,5 +329,5 @@ test('UNAUTHENTICATED and PERMISSION_DENIED pause the stage until the Core takes
   assert.equal(await look.grown(counted, 'executor_held'), 0);
   await look.waitFine();
   assert.equal((await look.counters()).executor_refused_edges, 0, 'nothing happened in a state that does not know it');
-  await judged();
+  await look.judged();
 });

@@ -12,6 +12,7 @@ import { startWorld } from './world.mjs';
 
 const REQUESTS = 200;
 const KILLS = 10; /* of each process */
+const FIRST = 40; /* requests of the test before that: more than signatures may be under way */
 const SUPERVISOR = 'kms-connector';
 const ALL = [SUPERVISOR, 'kms-listener', 'kms-executor', 'kms-submitter', 'kms-signer', 'kms-monitor'];
 const CALLS = ['eth_getLogs', 'eth_estimateGas', 'eth_sendRawTransaction', 'eth_sendRawTransaction',
@@ -33,7 +34,10 @@ after(async () => {
 });
 
 /* Resolves with the process of a name as soon as there is one: after a death it may rest a while. */
-const alive = (name) => until(`a process ${name}`, () => world.processOf(name), 40000, 5);
+const alive = (name) => until(`a process ${name}`, async () => {
+  if (world.connector.ended) await world.startConnector({ init: false }); /* as systemd would */
+  return world.processOf(name);
+}, 40000, 5);
 
 /** Kills a process now, or while its connector makes a call of that name; true when it was in a call. */
 async function kill(name, method) {
@@ -62,12 +66,36 @@ async function killSupervisor(method) {
   return { children, met };
 }
 
+test('the executor dies while signatures are under way', { timeout: 60000 }, async () => {
+  const look = lookAt(world);
+
+  await world.startConnector();
+  await look.waitFine();
+  const signer = world.signal('kms-signer', 'SIGSTOP'); /* for less time than hung ones have */
+  const before = await look.counters();
+  /* Calls are counted when their answers come; what they permit is then asked of the signer. */
+  const tried = (times) => until(`answers are tried ${times} times`, async () => {
+    const now = await look.counters();
+    return ['submitter_estimates', 'submitter_rpc_calls'].every((name) => now[name] - before[name] >= times);
+  }, 8000, 50);
+  await world.ask(FIRST, { types: [5], distinct: 4 });
+  await tried(FIRST);
+  world.signal('kms-executor', 'SIGKILL');
+  await tried(2 * FIRST);
+  process.kill(signer, 'SIGCONT');
+
+  assert.deepEqual((await world.waitAnswered(20000)).missing, []);
+  assert.equal(world.processOf('kms-signer').pid, signer, 'it is the same signer');
+  assert.deepEqual((await world.judge()).problems, []);
+});
+
 test(`each process is killed ${KILLS} times, ${REQUESTS} requests flow`, { timeout: 300000 }, async (t) => {
   t.diagnostic(`SEED=${random.seed}`);
   const kills = { all: 0, inCall: 0, withOpen: 0 };
   const left = [];
 
-  await world.startConnector();
+  if (!world.connector) await world.startConnector();
+  const first = world.requests.size;
 
   /* Blocks come with each transaction or each second, so that transactions of ours also wait. */
   async function mine(everySecond) {
@@ -111,7 +139,8 @@ test(`each process is killed ${KILLS} times, ${REQUESTS} requests flow`, { timeo
   const { missing } = await world.waitAnswered(90000);
   t.diagnostic(`killed ${JSON.stringify(kills)}; all answered ${Date.now() - began} ms after the last`);
   assert.deepEqual(missing, []);
-  assert.equal(world.requests.size, REQUESTS);
+  const total = first + REQUESTS;
+  assert.equal(world.requests.size, total);
   for (const name of ALL) assert.equal(kills[name], KILLS, name);
   assert.ok(kills.withOpen >= 30, 'half of the kills meet open requests');
   assert.ok(kills.inCall >= 5, 'some of them meet a call');
@@ -119,15 +148,15 @@ test(`each process is killed ${KILLS} times, ${REQUESTS} requests flow`, { timeo
   /* Nobody has to do anything, and our own books say so too. */
   const look = lookAt(world);
   await until('all requests are done in our books', async () => {
-    return (await look.list('done')).length === REQUESTS;
+    return (await look.list('done')).length === total;
   }, 30000, 100);
   await look.waitFine(40000);
 
   const verdict = await world.judge();
   assert.deepEqual(verdict.problems, []);
-  assert.equal(verdict.transactions, REQUESTS);
-  assert.equal(verdict.accepted, REQUESTS);
-  assert.equal(verdict.nonces.next, REQUESTS);
+  assert.equal(verdict.transactions, total);
+  assert.equal(verdict.accepted, total);
+  assert.equal(verdict.nonces.next, total);
   assert.deepEqual(verdict.pool, { pending: 0, queued: 0 });
 
   /* Children of killed supervisors are gone. */

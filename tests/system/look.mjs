@@ -2,7 +2,8 @@
  * look - what an operator sees of a world's connector: lines of its log by code, counters,
  * status, requests.  For tests of faults: each must end in one clear line and a counter.
  */
-import { sleep, until } from '../peers/process.mjs';
+import assert from 'node:assert/strict';
+import { until } from '../peers/process.mjs';
 
 /** One log line as an object: its fields, and `text` as it stands in the log. */
 export function parseLine(text) {
@@ -26,6 +27,7 @@ export function parseLine(text) {
  *   show(id)                   `show ID --json`: the newest version, or null
  *   waitShow(id, what, fits)   until fits(row) is true; returns the row
  *   list(state)                names of requests in that state
+ *   answered(names[, ms]), judged(), counted(mark, { code: lines })   fail unless it is so
  */
 export function lookAt(world) {
   const self = {};
@@ -88,10 +90,24 @@ export function lookAt(world) {
     return requests.map((r) => r.id);
   };
 
+  /** Fails unless all of these are answered in time. */
+  self.answered = async (names, timeoutMs = 15000) => {
+    assert.deepEqual((await world.waitAnswered(timeoutMs, { names })).missing, []);
+  };
+  /** Fails if the judge finds a problem. */
+  self.judged = async (options) => assert.deepEqual((await world.judge(options)).problems, []);
+  /** Exactly these many lines of each code since a mark. */
+  self.counted = (from, wanted) => {
+    for (const [code, count] of Object.entries(wanted)) {
+      const got = self.lines(code, { from });
+      assert.equal(got.length, count, `${code}: ${got.map((l) => l.text).join('\n')}`);
+    }
+  };
+
   /** Until nothing is paused and every process can do its work. */
   self.waitFine = (timeoutMs) => self.waitStatus(/^needs you: nothing\n\n/, timeoutMs);
 
   return self;
 }
 
-export { sleep, until };
+export { until };

@@ -28,6 +28,11 @@ after(async () => {
 const mining = (on) => world.chain.rpc('evm_setAutomine', on);
 const inPool = async () => Number((await world.chain.rpc('txpool_status')).pending);
 
+async function running() {
+  if (!world.connector) await world.startConnector();
+  await look.waitFine();
+}
+
 /* 50 open requests; returns when at least ten of them are transactions that wait for a block. */
 async function openRequests() {
   const without = (await Promise.all(Array.from({ length: NO_BODY }, () => world.makeCiphertexts([5]))));
@@ -130,7 +135,7 @@ const rounds = [
 
 for (const [title, { later, tear, forget }] of rounds) {
   test(title, { timeout: 120000 }, async (t) => {
-    if (!world.connector) await world.startConnector();
+    await running();
     if (later) await world.waitAnswered(10000, { names: await world.ask(7) });
     const start = (await world.chain.head()) + 1;
     const before = new Set(world.requests.keys());
@@ -159,6 +164,7 @@ for (const [title, { later, tear, forget }] of rounds) {
 }
 
 test('the store is lost, and the Core, which has forgotten all, answers otherwise', { timeout: 120000 }, async () => {
+  await running();
   /* The first answer is on its way: it stays the only one. */
   await world.core.control({ op: 'set', delayMs: 2000 });
   const names = await world.ask(12, { types: [5], distinct: 4 });
@@ -176,4 +182,25 @@ test('the store is lost, and the Core, which has forgotten all, answers otherwis
     return (await world.core.stats()).distinct.public === names.length;
   }, 15000);
   await judgeAll(names, names);
+});
+
+test('the store is lost, and nobody asks again for what was signed but never sent', { timeout: 120000 }, async () => {
+  await running();
+  /* Reading starts after the requests, so that only the journal knows them. */
+  const next = async () => (await look.status()).figures.next_nonce;
+  const before = await next();
+  await world.core.control({ op: 'clear' });
+  await world.core.control({ op: 'set', delayMs: 2000 });
+  const names = await world.ask(30, { types: [5], distinct: 4 });
+  await mining(false);
+  await until('all of them are signed', async () => (await next()) === before + names.length, 20000, 50);
+  assert.ok((await inPool()) < names.length, 'some of them are not sent yet');
+  await killAll();
+  fs.rmSync(path.join(world.config.data_dir, 'store'), { recursive: true });
+  world.writeConfig({ start_block: (await world.chain.head()) + 1 });
+  await world.core.control({ op: 'set', delayMs: 0 });
+  await world.startConnector();
+  await until('transactions of ours wait', async () => (await inPool()) >= 16, 15000);
+  await mining(true);
+  await judgeAll(await world.ask(5, { types: [5] }), []);
 });

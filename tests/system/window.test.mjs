@@ -1,0 +1,48 @@
+/* window - more requests than memory holds, and an operator's pause that outlives processes. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { until } from '../peers/process.mjs';
+import { startWorld } from './world.mjs';
+
+let world;
+const json = async (...words) => JSON.parse((await world.cli(...words, '--json')).output);
+const stage = async (name) => (await json('status')).stages.find((s) => s.name === name);
+
+before(async () => {
+  world = await startWorld({ config: { window: 16 } });
+  await world.startConnector();
+});
+after(async () => { await world?.stop(); });
+
+test('requests without ciphertexts fill the memory: others are answered all the same', { timeout: 60000 }, async () => {
+  await world.bucket.fault('*', 'status', { status: 404 });
+  const lost = await world.ask(40, { types: [2], perTx: 20 });
+  await until('they are known', async () => (await json('list', '--limit', '100')).requests.length >= 40, 10000);
+  for (const name of lost) {
+    for (const digest of world.requests.get(name).digests) await world.bucket.fault(digest, 'status', { status: 404 });
+  }
+  await world.bucket.fault('*', 'delay', { ms: 0 });
+  const good = await world.ask(20, { types: [5], perTx: 10 });
+  assert.deepEqual((await world.waitAnswered(40000, { names: good })).missing, []);
+});
+
+test('what was set aside comes back', { timeout: 90000 }, async () => {
+  await world.bucket.clear();
+  assert.deepEqual((await world.waitAnswered(80000)).missing, []);
+  assert.deepEqual((await world.judge()).problems, []);
+});
+
+test("an operator's pause of sending outlives executor and submitter", { timeout: 60000 }, async () => {
+  assert.equal((await world.cli('pause', 'sending')).code, 0);
+  const names = await world.ask(3, { types: [8] });
+  world.signal('kms-executor', 'SIGKILL');
+  world.signal('kms-submitter', 'SIGKILL');
+  await until('they are back', async () => (await fetch(`${world.monitorUrl}/readyz`)).status === 200, 20000);
+  assert.equal((await stage('sending')).state, 'paused by an operator');
+  await until('the answers are there', async () =>
+    (await json('list', '--state', 'submitting')).requests.length === 3, 20000);
+  assert.equal((await world.waitAnswered(1500, { names })).missing.length, 3);
+  assert.equal((await world.cli('continue', 'sending')).code, 0);
+  assert.deepEqual((await world.waitAnswered(20000, { names })).missing, []);
+  assert.deepEqual((await world.judge()).problems, []);
+});
