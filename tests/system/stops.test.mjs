@@ -5,7 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { lookAt, sleep, until } from './look.mjs';
+import { sleep, until } from '../peers/process.mjs';
+import { lookAt } from './look.mjs';
 import { seeded } from './random.mjs';
 import { startWorld } from './world.mjs';
 
