@@ -85,10 +85,10 @@ static void launch(struct child *c, uint64_t now_ms)
 {
 	c->due_ms = 0;
 	c->able_ms = 0;
-	c->proved = false;
+	c->proved = c->refused = false;
 	c->launched_ms = now_ms;
 	if (!c->ops->launch(c->owner, c)) {
-		child_fire(c, CHILD_ON_failed, now_ms);
+		child_fire(c, c->refused ? CHILD_ON_refused : CHILD_ON_failed, now_ms);
 		return;
 	}
 	log_say(EV_S001_child_started, "child=%s pid=%d restarts=%" PRIu64,

@@ -62,7 +62,8 @@ enum child_event {
 struct child;
 
 struct child_ops {
-	/* Start the process and set pid; false (with why set) when the system refuses. */
+	/* Start the process and set pid; false with why set, and refused set when it is the
+	   configuration or the key that does not permit it. */
 	bool (*launch)(void *owner, struct child *c);
 	void (*signal)(void *owner, struct child *c, int signo);
 };
@@ -80,6 +81,7 @@ struct child {
 	uint64_t restarts;
 	unsigned leave_ms;		/* how long it may take to leave */
 	bool proved;			/* its next death is no early one */
+	bool refused;			/* why it could not be launched */
 	char why[96];			/* how the last process ended; "" */
 };
 

@@ -48,6 +48,7 @@ void launcher_close(struct launcher *l)
 struct passing {
 	int fd[4];
 	unsigned count;
+	bool refused;
 };
 
 static bool pass(struct spawn *s, struct passing *p, const char *name, int fd)
@@ -63,7 +64,8 @@ static bool give_signer(struct launcher *l, struct spawn *s, struct passing *p, 
 			size_t cap)
 {
 	if (!pass(s, p, "key", config_open_key(l->config, stderr))) {
-		snprintf(why, cap, "the key file cannot be opened");
+		snprintf(why, cap, "the key file cannot be used");
+		p->refused = true;
 		return false;
 	}
 	if (!pass(s, p, "journal", home_open_journal(l->config))) {
@@ -130,5 +132,5 @@ pid_t launch_child(struct launcher *l, enum ipc_role role, char *why_out, size_t
 	}
 	for (unsigned i = 0; i < passing.count; i++)
 		close(passing.fd[i]);
-	return pid;
+	return passing.refused ? LAUNCH_REFUSED : pid;
 }

@@ -26,7 +26,9 @@ struct launcher {
 enum err launcher_open(struct launcher *l) MUST_CHECK;
 void launcher_close(struct launcher *l);
 
-/* Pid, or -1 with a phrase in why_out. */
+#define LAUNCH_REFUSED (-2)	/* the key does not permit it: nothing to try again */
+
+/* Pid, or -1 or LAUNCH_REFUSED with a phrase in why_out. */
 pid_t launch_child(struct launcher *l, enum ipc_role role, char *why_out, size_t cap);
 
 /* The monitor's address is another now: bound anew at its next start. */

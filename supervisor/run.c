@@ -77,6 +77,7 @@ static bool launch(void *owner, struct child *c)
 	pid_t pid = launch_child(&self->launcher, c->role, c->why, sizeof(c->why));
 	if (pid < 0) {
 		page_end(self->pages.page[c->role]);
+		c->refused = pid == LAUNCH_REFUSED;
 		return false;
 	}
 	c->pid = pid;

@@ -73,11 +73,14 @@ static bool open_call(int argc, char **argv, struct call *call)
 	return true;
 }
 
+/* By itself or as the value of an option. */
 static bool has_secret(const struct call *call)
 {
-	for (int i = 1; i < call->argc; i++)
-		if (value_is_secret(call->argv[i]))
+	for (int i = 1; i < call->argc; i++) {
+		const char *value = strchr(call->argv[i], '=');
+		if (value_is_secret(call->argv[i]) || (value && value_is_secret(value + 1)))
 			return true;
+	}
 	return false;
 }
 
@@ -119,6 +122,8 @@ static int serve(const struct call *call)
 
 	if (!code)
 		code = command->function(call->argc, call->argv, c);
+	else if (command->function == cmd_reload)
+		fprintf(stderr, "nothing was changed\n");
 	config_free(&c);
 	return code;
 }

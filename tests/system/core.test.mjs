@@ -84,12 +84,12 @@ test('it stands still, and goes on', async () => {
 });
 
 test('slow for one: others are answered before it; a result that is not ready is asked for again', async () => {
-  await control({ op: 'set', delayMs: 6000, longPollMs: 300 });
+  await control({ op: 'set', delayMs: 8000, longPollMs: 300 });
   const [slow] = await ask(1);
   await look.waitState(slow, 'computing');
   await until('the Core has it', async () => await starts(slow) === 1);
   await control({ op: 'set', delayMs: 0 });
-  await look.answered(await ask(10), 5000);
+  await look.answered(await ask(10));
   assert.equal((await look.show(slow)).state, 'computing');
   await look.answered([slow]);
   assert.equal(await starts(slow), 1);
@@ -229,7 +229,7 @@ test('each status of gRPC on each call, for one request: the verdict that the ta
     const [name] = await ask(1);
     rows.push({ name, call, code, verdict, label: `${code} on ${call}: ${verdict}` });
     /* A request that goes well in between: these are troubles of single requests. */
-    if (i % 3 === 2) await look.answered(await ask(1), 10000);
+    if (i % 3 === 2) await look.answered(await ask(1));
   }
   const of = (...wanted) => rows.filter((r) => wanted.includes(r.verdict));
 
@@ -300,7 +300,7 @@ test('a Core that says "known" and then "not known" is not asked without a pause
 test('UNAUTHENTICATED and PERMISSION_DENIED pause the stage until the Core takes us again', async () => {
   await control({ op: 'fail', call: 'start', hang: true, ids: [hexId(asked + 1)], count: 1 });
   const [hanging] = await ask(1);
-  await look.answered(await ask(3), 5000);
+  await look.answered(await ask(3));
 
   const from = look.mark();
   const counted = await look.counters();

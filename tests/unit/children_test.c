@@ -15,6 +15,7 @@ static struct fake {
 	unsigned launches;
 	unsigned signals[65];
 	bool refuse;		/* the system cannot start it */
+	bool no_key;		/* and nothing but another key helps */
 	struct counter_page page;
 } fake;
 
@@ -25,7 +26,8 @@ static bool launch(void *owner, struct child *c)
 {
 	struct fake *f = owner;
 
-	if (f->refuse)
+	c->refused = f->no_key;
+	if (f->refuse || f->no_key)
 		return false;
 	f->launches++;
 	c->pid = 1000 + (pid_t)f->launches;
@@ -256,6 +258,19 @@ Test(children, system_that_cannot_fork_is_asked_again, .init = setup)
 }
 
 /* No sequence of events leads out of the table, or signals a process that is not there. */
+Test(children, without_a_key_it_waits_for_one, .init = setup)
+{
+	fake.no_key = true;
+	child_ended(&child, 0, now_ms);
+	pass(100000, false);
+	cr_assert_eq(child.state, CHILD_waiting);
+	cr_assert_eq(fake.launches, 1);
+	fake.no_key = false;
+	cr_assert(child_fire(&child, CHILD_ON_changed, now_ms));
+	cr_assert_eq(child.state, CHILD_starting);
+	cr_assert_eq(fake.launches, 2);
+}
+
 Test(children, random_nights, .init = setup)
 {
 	uint32_t seed = 12345;

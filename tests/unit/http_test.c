@@ -102,6 +102,8 @@ static bool answer(struct server *s, struct request *r)
 			say(r->fd, "x");
 		return false;
 	}
+	if (strstr(r->head, "/mute"))
+		return say(r->fd, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"), poll(NULL, 0, 4000), false;
 	if (strstr(r->head, "/headers")) {
 		say(r->fd, "HTTP/1.1 200 OK\r\n");
 		for (unsigned i = 0; i < 20000; i++)
@@ -204,6 +206,26 @@ Test(http, the_deadline_is_total, .init = begin, .fini = end)
 	cr_assert_eq(drip.outcome, HTTP_BROKEN);
 	cr_assert_eq(queued.outcome, HTTP_UNREACHABLE);
 	cr_assert_lt(clock_mono_ms() - start, 1500);
+}
+
+Test(http, one_that_hangs_ends_sooner, .init = begin, .fini = end)
+{
+	struct seen mute = { .stop_at = 2 }, drip = mute;
+	char url[64];
+	struct http_request r = request_to(server_url(&server, url, "/mute"), &mute);
+	uint64_t start = clock_mono_ms();
+
+	r.timeout_s = 10;
+	r.stall_s = 1;
+	cr_assert(http_start(http, &r));
+	r = request_to(server_url(&server, url, "/drip"), &drip);
+	r.stall_s = 1;
+	cr_assert(http_start(http, &r));
+	loop_run(loop);
+	cr_assert_eq(mute.outcome, HTTP_BROKEN);
+	cr_assert_eq(mute.status, 200);
+	cr_assert_eq(drip.len, 40, "what moves, however slowly, does not hang");
+	cr_assert_lt(clock_mono_ms() - start, 3900);
 }
 
 Test(http, not_sent, .init = begin, .fini = end)

@@ -74,6 +74,9 @@ Test(stage, an_outage_pauses_at_once_and_a_canary_clears_it, .init = begin)
 	run_for(1.2);
 	cr_assert_eq(t.released, 1, "one canary");
 	cr_assert_eq(t.last, &ops[0]);
+	cr_assert(stage_admit(&t.stage, &ops[0]), "it may go on");
+	cr_assert(stage_admit(&t.stage, &ops[0]), "and on, if it has to come back for its bodies");
+	cr_assert_not(stage_admit(&t.stage, &ops[1]));
 	stage_trouble(&t.stage, TROUBLE_OUTAGE, "still gone");	/* what it found */
 	cr_assert_not(stage_admit(&t.stage, &ops[0]));
 	run_for(1.2);
@@ -97,6 +100,26 @@ Test(stage, one_that_is_over_does_not_wait, .init = begin)
 	stage_fine(&t.stage);
 	cr_assert_eq(t.released, 1);
 	cr_assert_eq(t.last, &ops[0]);
+}
+
+Test(stage, a_canary_that_is_over_is_none, .init = begin)
+{
+	struct op ops[2] = { { .number = 1 }, { .number = 2 } };
+
+	stage_trouble(&t.stage, TROUBLE_OUTAGE, "gone");
+	cr_assert_not(stage_admit(&t.stage, &ops[0]));
+	run_for(1.2);
+	cr_assert_eq(t.released, 1);
+	stage_forget(&t.stage, &ops[0]);
+	cr_assert_not(stage_admit(&t.stage, &ops[0]), "another request at the same place");
+	cr_assert_not(stage_admit(&t.stage, &ops[1]));
+}
+
+Test(stage, status_tells_the_latest_cause, .init = begin)
+{
+	stage_trouble(&t.stage, TROUBLE_OUTAGE, "gone");
+	stage_trouble(&t.stage, TROUBLE_REFUSAL, "no");
+	cr_assert_str_eq(t.stage.why, "no");
 }
 
 Test(stage, an_operators_word_counts_more, .init = begin)
