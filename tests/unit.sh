@@ -2,6 +2,7 @@
 # Run the Criterion programs given as arguments; trust their closing line, not their exit code.
 # Writes "passed failed" to $B/count-unit.
 B=${B:-build}
+export KMS_SIGNER="${KMS_SIGNER:-$B/bin/kms-signer}"	# the signer that signer_test starts
 export LSAN_OPTIONS="suppressions=$(dirname "$0")/lsan.supp:print_suppressions=0"
 passed=0 failed=0
 for t in "$@"; do
