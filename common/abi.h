@@ -94,8 +94,8 @@ enum err abi_check_topics(const struct abi_line *line, const struct b32 *topics,
 bool abi_topic(const struct abi_line *line, const struct b32 *topics, const char *name,
 	       struct b32 *out);
 
-/* Member of a tuple by name or position; false when there is none. */
-bool abi_member(struct abi_view v, const char *name, struct abi_view *out);
+/* Member of a tuple by path ("params.name") or position; false when there is none. */
+bool abi_member(struct abi_view v, const char *path, struct abi_view *out);
 bool abi_member_at(struct abi_view v, unsigned position, struct abi_view *out);
 
 /* Items of an array view. */

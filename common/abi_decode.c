@@ -252,8 +252,8 @@ static struct abi_view value_at(const struct abi_line *line, uint16_t node, cons
 }
 
 /* By NAME, or by position if there is no NAME. */
-static bool find_member(struct abi_view v, const char *name, unsigned position,
-			struct abi_view *out)
+static bool member_at(struct abi_view v, unsigned position, const char *name, size_t len,
+		      struct abi_view *out)
 {
 	const struct abi_node *node = v.line->node;
 	const uint8_t *at = v.at;
@@ -261,7 +261,9 @@ static bool find_member(struct abi_view v, const char *name, unsigned position,
 	if (node[v.node].type != ABI_TUPLE)
 		return false;
 	for (uint16_t i = node[v.node].first; i; i = node[i].next, position--) {
-		if (name ? strcmp(node[i].name, name) == 0 : position == 0) {
+		bool found = name ? strlen(node[i].name) == len && memcmp(node[i].name, name, len) == 0
+				  : position == 0;
+		if (found) {
 			*out = value_at(v.line, i, v.at, at);
 			return true;
 		}
@@ -270,14 +272,23 @@ static bool find_member(struct abi_view v, const char *name, unsigned position,
 	return false;
 }
 
-bool abi_member(struct abi_view v, const char *name, struct abi_view *out)
+bool abi_member(struct abi_view v, const char *path, struct abi_view *out)
 {
-	return find_member(v, name, 0, out);
+	for (;;) {
+		size_t len = strcspn(path, ".");
+
+		if (!member_at(v, 0, path, len, out))
+			return false;
+		if (!path[len])
+			return true;
+		v = *out;
+		path += len + 1;
+	}
 }
 
 bool abi_member_at(struct abi_view v, unsigned position, struct abi_view *out)
 {
-	return find_member(v, NULL, position, out);
+	return member_at(v, position, NULL, 0, out);
 }
 
 uint32_t abi_count(struct abi_view v)

@@ -11,8 +11,8 @@
 
 #include "common/keccak.h"
 
-static const struct { const char *member; enum eip712_source source; } sources[] = {
-#define S(name, word, text) { .member = word, .source = EIP712_##name },
+static const struct { const char *member, *types; } sources[] = {
+#define S(name, word, list, text) [EIP712_##name] = { .member = word, .types = list },
 	EIP712_SOURCES(S)
 #undef S
 };
@@ -29,18 +29,24 @@ static bool is_text(struct bytes w, const char *text)
 	return bytes_eq(w, BYTES(text, strlen(text)));
 }
 
+/* Is TYPE one of "a|b"? */
 static bool fits_source(struct bytes type, enum eip712_source source)
 {
-	if (source == EIP712_HANDLES)
-		return is_text(type, "bytes32[]") || is_text(type, "uint256[]");
-	return is_text(type, "bytes");
+	const char *at = sources[source].types;
+
+	for (size_t len; *at; at += len + (at[len] == '|')) {
+		len = strcspn(at, "|");
+		if (bytes_eq(type, BYTES(at, len)))
+			return true;
+	}
+	return false;
 }
 
 static bool find_source(struct bytes member, enum eip712_source *out)
 {
 	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
 		if (is_text(member, sources[i].member)) {
-			*out = sources[i].source;
+			*out = (enum eip712_source)i;
 			return true;
 		}
 	}
@@ -107,8 +113,8 @@ enum err eip712_parse(const char *type_string, struct eip712_type *out, const ch
 		if (e)
 			return e;
 	} while (end == ',');
-	if (*s)
-		return fail(why_out, ERR_FORMAT, "the type should end behind its )");
+	if (strcmp(s, has_source(out, EIP712_KEY_DIGESTS) ? EIP712_KEY_DIGEST : "") != 0)
+		return fail(why_out, ERR_FORMAT, "behind its ) the type should end, or name what it uses");
 	out->hash = keccak_text(type_string);
 	return OK;
 }
@@ -130,6 +136,8 @@ struct b32 eip712_domain(const char *name, const char *version, uint64_t chain_i
 
 static struct b32 value_of(enum eip712_source source, const struct eip712_values *v)
 {
+	struct b32 number = { { 0 } };
+
 	switch (source) {
 	case EIP712_HANDLES:
 		return v->handles_hash;
@@ -137,12 +145,32 @@ static struct b32 value_of(enum eip712_source source, const struct eip712_values
 		return v->public_key_hash;
 	case EIP712_EXTRA_DATA:
 		return keccak_bytes(v->extra_data);
+	case EIP712_PREPROCESSING:
+		return v->preprocessing_id;
+	case EIP712_KEY:
+	case EIP712_CRS:
+		return v->result_id;
+	case EIP712_KEY_DIGESTS:
+		return v->key_digests;
+	case EIP712_MAX_BITS:
+		be64_put(number.b + 24, v->max_bits);
+		return number;
 	case EIP712_RESULT:
 	case EIP712_SHARE:
 	case EIP712_SHARE_2025:
+	case EIP712_CRS_DIGEST:
+	case EIP712_UPGRADE_KEY:
 		break;
 	}
 	return keccak_bytes(v->result);
+}
+
+struct b32 eip712_key_digest(uint8_t key_type, struct bytes digest)
+{
+	struct b32 word[3] = { keccak_text(EIP712_KEY_DIGEST), { { 0 } }, keccak_bytes(digest) };
+
+	word[1].b[31] = key_type;
+	return keccak_bytes(BYTES_OF(word));
 }
 
 static struct b32 struct_hash(const struct eip712_type *type, const struct eip712_values *v)

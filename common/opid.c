@@ -1,10 +1,12 @@
-/* opid - ids for people: a kind's prefix and a number. */
+/* opid - ids for people, a kind's prefix and a number; ids of results. */
 
 #include "common/opid.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/keccak.h"
+#include "common/log.h"
 #include "common/u256.h"
 #include "proto/operations.h"
 
@@ -48,4 +50,31 @@ enum err opid_parse(const char *s, uint64_t *kind_out, struct b32 *id_out)
 	memcpy(id_out->b, v.b, sizeof(id_out->b));
 	*kind_out = kind;
 	return OK;
+}
+
+/* What the tag of a result id is the keccak256 of. */
+static const char *const result_tag[KIND_COUNT] = {
+	[KIND_preprocess_keygen] = "preprocessKeygen",
+	[KIND_preprocess_ksk]    = "preprocessKsk",
+	[KIND_keygen]            = "keygen",
+	[KIND_crsgen]            = "crsgen",
+	[KIND_ksk]               = "ksk",
+};
+
+bool op_has_result_id(uint64_t kind)
+{
+	return kind < KIND_COUNT && result_tag[kind];
+}
+
+struct b32 op_result_id(uint64_t kind, uint64_t chain, const struct addr *contract,
+			const struct b32 *request_id)
+{
+	struct b32 word[4] = { { { 0 } } };
+
+	check(op_has_result_id(kind));
+	word[0] = keccak_text(result_tag[kind]);
+	be64_put(word[1].b + 24, chain);
+	memcpy(word[2].b + 12, contract->b, sizeof(contract->b));
+	word[3] = *request_id;
+	return keccak_bytes(BYTES_OF(word));
 }

@@ -8,8 +8,8 @@
  *	response.R.kind .contract .function .arg .arg.J .eip712
  *	revert.R.error .means	read.<name>.contract .function .key .value
  *	done.<kind>.contract .function
- *	eip712.name .version .contract
- *	ciphertexts.source .url	fhe_params.I.name .value
+ *	eip712.name .version .contract	eip712.keys.name .version .contract
+ *	ciphertexts.source .url	fhe_params.I.name .value	access
  *
  * A section that is not there is empty: a process is given what it needs.  Checks go on
  * after a trouble, so that an operator sees all of them at once.
@@ -66,11 +66,11 @@ static const uint32_t needs[KIND_COUNT] = {
 	[KIND_public_decryption] = BIT(id) | BIT(materials) | BIT(handle) | BIT(key_id),
 	[KIND_user_decryption]   = BIT(id) | BIT(materials) | BIT(handle) | BIT(key_id) |
 				   BIT(user) | BIT(public_key),
-	[KIND_preprocess_keygen] = BIT(id),
-	[KIND_preprocess_ksk]    = BIT(id),
-	[KIND_keygen]            = BIT(id) | BIT(preprocessing_id),
-	[KIND_crsgen]            = BIT(id),
-	[KIND_ksk]               = BIT(id) | BIT(preprocessing_id) | BIT(source_key_id) |
+	[KIND_preprocess_keygen] = BIT(fhe_params),
+	[KIND_preprocess_ksk]    = BIT(fhe_params),
+	[KIND_keygen]            = BIT(id) | BIT(preprocessing_id) | BIT(fhe_params),
+	[KIND_crsgen]            = BIT(fhe_params),
+	[KIND_ksk]               = BIT(fhe_params) | BIT(id) | BIT(preprocessing_id) | BIT(source_key_id) |
 				   BIT(destination_key_id),
 	[KIND_activate_key]      = BIT(id),
 };
@@ -314,6 +314,19 @@ static void check_topic(struct load *l, unsigned i)
 	}
 }
 
+/* An id made of the log's place must not change with a reorg. */
+static void check_place(struct load *l, unsigned i)
+{
+	const struct profile_request *r = &l->out->request[i];
+
+	if (r->role[REQUEST_id][0] || op_group(r->kind) != OP_KEY ||
+	    strcmp(r->finality, "finalized") == 0 || strcmp(r->finality, "settled") == 0)
+		return;
+	at(l, "request.%u.finality", i);
+	trouble(l, ERR_RANGE, 0, "%s has no id, so that its place in the chain is its id: it needs "
+		"the finality finalized or settled", r->event.name);
+}
+
 static void load_request(struct load *l, unsigned i)
 {
 	struct profile_request *r = &l->out->request[i];
@@ -335,6 +348,7 @@ static void load_request(struct load *l, unsigned i)
 		if ((missing >> role & 1) && !r->role[role][0])
 			trouble(l, ERR_MISSING, 0, "no parameter of %s plays the role %s",
 				r->event.name, roles[role].name);
+	check_place(l, i);
 }
 
 /* From here on: responses. */
@@ -345,7 +359,9 @@ static bool fits_source(const struct abi_line *line, uint16_t node, enum answer_
 		return line->node[node].type == ABI_UINT ||
 		       line->node[node].type == ABI_FIXED_BYTES;
 	if (source == ANSWER_key_digests)
-		return line->node[node].type == ABI_ARRAY;
+		return line->node[node].type == ABI_ARRAY &&
+		       line->node[line->node[node].first].type == ABI_FIXED_BYTES &&
+		       line->node[line->node[node].first].size == 32;
 	return line->node[node].type == ABI_BYTES;
 }
 
@@ -398,13 +414,20 @@ static void load_eip712_type(struct load *l, unsigned i)
 
 	if (e)
 		trouble(l, e, 0, "%s", why);
-	if (!l->out->eip712_name[0])
-		trouble(l, ERR_MISSING, 0, "the domain is missing: eip712 name, version, contract");
+	if (op_group(r->kind) == OP_OBSERVED)
+		return;
 
-	const struct profile_contract *c = &l->out->contract[l->out->eip712_contract];
+	const struct profile_domain *d = &l->out->domain[op_group(r->kind)];
 
-	r->domain = eip712_domain(l->out->eip712_name, l->out->eip712_version, c->chain,
-				  &c->address);
+	if (!d->name[0]) {
+		trouble(l, ERR_MISSING, 0, "its domain is missing: name, version, contract in the "
+			"section eip712%s", op_group(r->kind) == OP_KEY ? ", under keys" : "");
+		return;
+	}
+
+	const struct profile_contract *c = &l->out->contract[d->contract];
+
+	r->domain = eip712_domain(d->name, d->version, c->chain, &c->address);
 }
 
 static void load_response(struct load *l, unsigned i)
@@ -496,16 +519,25 @@ static void load_done(struct load *l, enum op_kind kind)
 
 /* From here on: the rest. */
 
-static void load_eip712(struct load *l)
+static void load_domain(struct load *l, const char *section, struct profile_domain *d)
 {
-	const char *name = at(l, "eip712.name");
+	const char *name = at(l, "%s.name", section);
 
 	if (!*name)
 		return;
-	copy_text(l, name, l->out->eip712_name, sizeof(l->out->eip712_name));
-	copy_text(l, at(l, "eip712.version"), l->out->eip712_version,
-		  sizeof(l->out->eip712_version));
-	l->out->eip712_contract = get_contract(l, at(l, "eip712.contract"));
+	copy_text(l, name, d->name, sizeof(d->name));
+	copy_text(l, at(l, "%s.version", section), d->version, sizeof(d->version));
+	d->contract = get_contract(l, at(l, "%s.contract", section));
+}
+
+/* Views of a contract without an address are left out, and then nothing is checked. */
+static void load_access(struct load *l)
+{
+	static const char *const words[] = { "none", "access_control" };
+
+	if (find_setting(l->s, "access"))
+		l->out->checks_access =
+			get_word(l, at(l, "access"), words, ARRAY_LEN(words), "access check") == 1;
 }
 
 /* Only these may stand in braces. */
@@ -580,7 +612,8 @@ enum err profile_load(const struct settings *s, const struct profile_errors *err
 	memset(out, 0, sizeof(*out));
 	copy_text(&l, at(&l, "profile"), out->name, sizeof(out->name));
 	load_contracts(&l);
-	load_eip712(&l);
+	load_domain(&l, "eip712", &out->domain[OP_DECRYPTION]);
+	load_domain(&l, "eip712.keys", &out->domain[OP_KEY]);
 	load_ciphertexts(&l);
 	out->requests = count_at(&l, "request", PROFILE_REQUESTS_MAX);
 	for (unsigned i = 0; i < out->requests; i++)
@@ -596,5 +629,6 @@ enum err profile_load(const struct settings *s, const struct profile_errors *err
 	for (unsigned kind = 1; kind < KIND_COUNT; kind++)
 		load_done(&l, (enum op_kind)kind);
 	load_fhe_params(&l);
+	load_access(&l);
 	return l.first;
 }

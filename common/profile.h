@@ -25,6 +25,12 @@ struct profile_contract {
 	struct addr address;
 };
 
+/* EIP-712 domain: of the decryptions, and of the key operations. */
+struct profile_domain {
+	char name[64], version[16];	/* "": the profile gives none */
+	unsigned contract;		/* its chain and address are the domain's */
+};
+
 /* One request event. */
 struct profile_request {
 	enum op_kind kind;
@@ -42,7 +48,7 @@ struct profile_response {
 	struct abi_line function;
 	unsigned args;
 	enum answer_source arg[PROFILE_ARGS_MAX];
-	bool has_eip712;
+	bool has_eip712;		/* decryptions always, key operations where the profile says so */
 	struct eip712_type eip712;	/* what the Core signs */
 	struct b32 domain;		/* EIP-712 domain separator */
 };
@@ -104,8 +110,8 @@ struct profile {
 	struct profile_read read[READ_COUNT];
 	struct profile_read done[KIND_COUNT];	/* "is this id done?" by kind */
 	struct profile_fhe_params fhe_param[16];
-	char eip712_name[64], eip712_version[16];	/* domain of the decryptions */
-	unsigned eip712_contract;
+	struct profile_domain domain[2];	/* by op_group: OP_DECRYPTION, OP_KEY */
+	bool checks_access;		/* access: access_control */
 	char ciphertext_url[128];	/* "{bucket}/{digest}"; "" when inline */
 	bool ciphertext_inline;
 };

@@ -7,10 +7,12 @@
 #include "common/opid.h"
 #include "common/proc.h"
 #include "executor/kind.h"
+#include "executor/message.h"
 #include "executor/verdict.h"
 
 #define START_TIMEOUT_S 30.0	/* a start call answers at once; a large body takes its time */
 #define POLL_MAX_S      75.0	/* a result call blocks at the Core for up to 60 s */
+#define POLL_LONG_S     330.0	/* one for a preprocessing for up to 300 s */
 #define POLL_SHORT_MS   1000	/* an answer "not ready" sooner than this did not block */
 #define ODD_TRIES       3
 #define FORGOT_SAID_MS  60000	/* a Core that restarts forgets all: one line for them */
@@ -27,6 +29,7 @@ static const struct verdict_row verdicts[] = {
 };
 
 static void begin(struct op *op);
+static void answer_alone(struct op *op);
 
 /* Who waits for room at the Core. */
 
@@ -80,8 +83,12 @@ void ask_core(struct op *op)
 {
 	struct executor *x = op->x;
 
-	if (op->call || op->in_core_line)
+	if (op->call || op->in_core_line || op->keeping)
 		return;
+	if (find_kind(op->kind)->preprocesses && x->opt.centralized) {
+		answer_alone(op);
+		return;
+	}
 	if (!stage_admit(&x->core_stage, op))
 		return;
 	if (op->at_core || x->core_busy < x->core_limit) {
@@ -190,9 +197,9 @@ static void note_call(const struct core_reply *r)
 		count(CNT_EXECUTOR_core_errors, 1);
 }
 
-static unsigned endpoint_of(const struct op *op)
+unsigned op_endpoint(const struct op *op)
 {
-	return (unsigned)(be64_get(op->id.b + 24) % core_endpoints(op->x->core));
+	return (unsigned)(be64_get(op->request->route.b + 24) % core_endpoints(op->x->core));
 }
 
 /* The result call. */
@@ -206,6 +213,20 @@ static void wrong_answer(struct op *op, enum err e, const char *why)
 		log_say(e == ERR_DENIED ? EV_X005_core_signature : EV_X004_core_wrong,
 			"id=%s why=\"%s\"", opid_text(op->kind, &op->id, id), why);
 	odd_outcome(op, why);
+}
+
+static void keep_answer(struct op *op, const uint8_t *calldata, size_t len)
+{
+	struct executor *x = op->x;
+
+	give_room(op);
+	free((void *)(uintptr_t)op->calldata.p);	/* of an answer before its block left */
+	uint8_t *copy = malloc(len);
+	check(copy != NULL);
+	memcpy(copy, calldata, len);
+	op->calldata = BYTES(copy, len);
+	op->core_ms = (uint32_t)(loop_now_ms(x->loop) - op->step_ms);
+	op_fire(op, OP_EVENT_answer, NULL);
 }
 
 static void take_answer(struct op *op, struct bytes message)
@@ -226,16 +247,23 @@ static void take_answer(struct op *op, struct bytes message)
 		return;
 	}
 	stage_fine(&x->core_stage);
-	give_room(op);
 	if (x->core_limit < x->opt.window)
 		x->core_limit++;
-	free((void *)(uintptr_t)op->calldata.p);	/* of an answer before its block left */
-	uint8_t *copy = malloc(len);
-	check(copy != NULL);
-	memcpy(copy, calldata, len);
-	op->calldata = BYTES(copy, len);
-	op->core_ms = (uint32_t)(loop_now_ms(x->loop) - op->step_ms);
-	op_fire(op, OP_EVENT_answer, NULL);
+	keep_answer(op, calldata, len);
+}
+
+/* A centralised Core preprocesses nothing, and the ids are known without it. */
+static void answer_alone(struct op *op)
+{
+	static uint8_t calldata[IPC_CALLDATA_MAX];
+	struct core_parts none = { .result = BYTES("", 0) };
+	const char *why;
+	size_t len;
+
+	if (core_write_call(op, &none, calldata, &len, &why) == OK)
+		keep_answer(op, calldata, len);
+	else
+		op_fire(op, OP_EVENT_refuse, why);
 }
 
 /* Started again, with the same id; at once only the first time. */
@@ -253,6 +281,7 @@ static void on_forgotten(struct op *op)
 	}
 	op->asked = false;
 	give_room(op);
+	keeper_look_all(x);
 	if (op->forgotten++ == 0)
 		op_fire(op, OP_EVENT_forgot, NULL);
 	else
@@ -296,21 +325,23 @@ static void on_result(void *owner, const struct core_reply *r)
 
 static void ask_result(struct op *op)
 {
-	char id[65];
-	grpc_slice s = grpc_slice_malloc(66);
-	double timeout = op->x->opt.attempt_s < POLL_MAX_S ? op->x->opt.attempt_s : POLL_MAX_S;
+	double most = find_kind(op->kind)->preprocesses ? POLL_LONG_S : POLL_MAX_S;
+	double timeout = op->x->opt.attempt_s < most ? op->x->opt.attempt_s : most;
+	struct core_id id;
 
-	/* RequestId { request_id = 1 }: 64 hex digits */
-	uint8_t *at = GRPC_SLICE_START_PTR(s);
-	at[0] = 0x0a;
-	at[1] = 64;
-	memcpy(at + 2, hex_encode(BYTES_OF(op->id.b), id), 64);
+	core_id_set(&id, &op->request->core_id);
+	grpc_slice s = core_pack(&id.m.base);
 	op->polled_ms = loop_now_ms(op->x->loop);
-	op->call = core_start(op->x->core, endpoint_of(op), CORE_LANE_RESULTS,
+	op->call = core_start(op->x->core, op_endpoint(op), CORE_LANE_RESULTS,
 			      find_kind(op->kind)->result_method, &s, 1, timeout, on_result, op);
 }
 
 /* The start call. */
+
+static bool keeps_preprocessing(const struct op *op)
+{
+	return find_kind(op->kind)->consumes && !op->x->opt.centralized;
+}
 
 static void on_start(void *owner, const struct core_reply *r)
 {
@@ -324,7 +355,11 @@ static void on_start(void *owner, const struct core_reply *r)
 	enum core_verdict v = verdict_of(r->status, false);
 	if (r->status == CORE_ABORTED && strstr(r->details, "exist"))
 		v = VERDICT_ASK;	/* how Cores of 2025 said ALREADY_EXISTS */
-	if (v == VERDICT_ASK) {
+	if (r->status == CORE_NOT_FOUND && keeps_preprocessing(op)) {
+		stage_fine(&op->x->core_stage);
+		give_room(op);
+		keeper_remake(op, why);
+	} else if (v == VERDICT_ASK) {
 		op->asked = true;
 		op->dirty = true;
 		stage_fine(&op->x->core_stage);
@@ -342,10 +377,9 @@ static void ask_start(struct op *op)
 {
 	static grpc_slice slices[SLICES_MAX];
 	const struct kind *kind = find_kind(op->kind);
-	size_t n = 0;
+	size_t n = kind->write_start(op, slices);
 
-	check(kind->write_start(op, slices, &n) == OK);
-	op->call = core_start(op->x->core, endpoint_of(op), CORE_LANE_WORK, kind->start_method, slices, n,
+	op->call = core_start(op->x->core, op_endpoint(op), CORE_LANE_WORK, kind->start_method, slices, n,
 			      START_TIMEOUT_S, on_start, op);
 }
 
@@ -357,7 +391,7 @@ static void begin(struct op *op)
 	}
 	if (op->asked) {
 		ask_result(op);
-	} else if (op->fetch) {
+	} else if (op->fetch || op->request->materials == 0 || op->x->profile.ciphertext_inline) {
 		ask_start(op);
 	} else {	/* the bodies went with an attempt that failed: get them again */
 		give_room(op);

@@ -12,20 +12,21 @@
 #define REFRESH_S     60.0
 #define REFRESH_MIN_S 2.0	/* after a miss, or while the lists are not known */
 #define CALL_TIMEOUT_S 10.0
-#define CALL_DATA_MAX (4 + 32)
+#define CALL_DATA_MAX (4 + 3 * 32)
+#define PARAMS_MAX    (2 * CALL_DATA_MAX + 200)
 #define RETURN_MAX    (256 * 1024)
+#define RETURN_WORDS  8		/* of views that return single values */
 #define QUEUE_MAX     4096
 
 /* A question that waits for its turn to end. */
 struct question {
 	struct question *next;
-	struct executor *x;
 	struct chainview *view;
-	const struct profile_read *read;
-	uint64_t op;
+	unsigned contract;
+	const struct profile_read *read;	/* NULL: the call itself is the question */
+	struct chain_asker asker;
 	uint8_t data[CALL_DATA_MAX];
 	size_t len;
-	void (*cb)(struct executor *x, uint64_t op, int done);
 };
 
 struct bucket {
@@ -42,8 +43,10 @@ struct chainview {
 	uint64_t refreshed_ms;
 	struct bucket bucket[BUCKETS_MAX];
 	unsigned buckets;
-	bool has_buckets;
+	bool has_buckets, has_current_key;
 	int registered;
+	struct b32 current_key;
+	char from[ADDR_TEXT];		/* our account */
 };
 
 static void on_rpc_call(void *owner, unsigned calls, bool failed)
@@ -56,28 +59,22 @@ static void on_rpc_call(void *owner, unsigned calls, bool failed)
 
 static const struct jsonrpc_events rpc_events = { .on_call = on_rpc_call };
 
-static struct jsonrpc *rpc_of(struct chainview *v, const struct profile_read *r)
+static struct jsonrpc *rpc_of(struct chainview *v, unsigned contract)
 {
-	uint64_t chain = v->x->profile.contract[r->contract].chain;
-
 	for (unsigned i = 0; i < v->x->chains; i++)
-		if (v->x->chain[i].id == chain)
+		if (v->x->chain[i].id == v->x->profile.contract[contract].chain)
 			return v->rpc[i];
 	return NULL;
 }
 
-static const struct addr *target_of(struct chainview *v, const struct profile_read *r)
-{
-	return &v->x->profile.contract[r->contract].address;
-}
-
-/* JSON parameters of one eth_call. */
-static void write_params(struct chainview *v, const struct profile_read *r, struct bytes data,
-			 char *out, size_t cap)
+/* JSON parameters of one eth_call, as from our account. */
+static void write_params(struct chainview *v, unsigned contract, struct bytes data,
+			 char out[PARAMS_MAX])
 {
 	char to[ADDR_TEXT], hex[2 * CALL_DATA_MAX + 3];
 
-	snprintf(out, cap, "[{\"to\":\"%s\",\"data\":\"%s\"},\"latest\"]", addr_text(target_of(v, r), to),
+	snprintf(out, PARAMS_MAX, "[{\"from\":\"%s\",\"to\":\"%s\",\"data\":\"%s\"},\"latest\"]",
+		 v->from, addr_text(&v->x->profile.contract[contract].address, to),
 		 hex_encode0x(data, hex));
 }
 
@@ -166,18 +163,45 @@ static void on_identities(void *owner, const struct jsonrpc_reply *reply)
 	}
 }
 
+static void on_current_key(void *owner, const struct jsonrpc_reply *reply)
+{
+	struct chainview *v = owner;
+	const struct profile_read *r = &v->x->profile.read[READ_current_key];
+	uint8_t buf[RETURN_WORDS * 32];
+	struct abi_view root, value;
+
+	if (read_return(r, reply, buf, sizeof(buf), &root) ||
+	    !(*r->value ? abi_member(root, r->value, &value) : abi_member_at(root, 0, &value)))
+		return;
+
+	struct b32 key = abi_word(value);
+
+	if (!v->has_current_key || !b32_eq(&key, &v->current_key)) {
+		char hex[67];
+		log_say(EV_X024_current_key, "key_id=%s", hex_encode0x(BYTES_OF(key.b), hex));
+	}
+	v->current_key = key;
+	v->has_current_key = true;
+}
+
+bool chainview_current_key(const struct chainview *v, struct b32 *out)
+{
+	*out = v->current_key;
+	return v->has_current_key;
+}
+
 static void ask_list(struct chainview *v, enum profile_read_name name,
 		     void (*on_reply)(void *owner, const struct jsonrpc_reply *reply))
 {
 	const struct profile_read *r = &v->x->profile.read[name];
-	char params[300];
+	char params[PARAMS_MAX];
 
 	if (!r->present)
 		return;
-	write_params(v, r, BYTES_OF(r->function.selector), params, sizeof(params));
+	write_params(v, r->contract, BYTES_OF(r->function.selector), params);
 	struct jsonrpc_call call = { .method = "eth_call", .params = params, .on_reply = on_reply,
 				     .owner = v };
-	if (jsonrpc_send(rpc_of(v, r), -1, &call, 1, CALL_TIMEOUT_S, NULL))
+	if (jsonrpc_send(rpc_of(v, r->contract), -1, &call, 1, CALL_TIMEOUT_S, NULL))
 		count(CNT_EXECUTOR_rpc_errors, 1);
 }
 
@@ -188,6 +212,7 @@ static void on_refresh(void *owner)
 	v->refreshed_ms = loop_now_ms(v->x->loop);
 	ask_list(v, READ_coprocessor_bucket, on_buckets);
 	ask_list(v, READ_kms_identity, on_identities);
+	ask_list(v, READ_current_key, on_current_key);
 	timer_start(v->refresh, v->has_buckets ? REFRESH_S : REFRESH_MIN_S, 0);
 }
 
@@ -201,6 +226,11 @@ const char *find_bucket(struct chainview *v, const struct addr *coprocessor)
 	return NULL;
 }
 
+void chainview_refresh(struct chainview *v)
+{
+	timer_start(v->refresh, 0, 0);
+}
+
 bool chainview_has_buckets(const struct chainview *v)
 {
 	return v->has_buckets;
@@ -211,56 +241,121 @@ int chainview_registered(const struct chainview *v)
 	return v->registered;
 }
 
-/* Is it done? */
+/* Questions. */
 
-static void on_done_reply(void *owner, const struct jsonrpc_reply *reply)
+static enum chain_says read_bool(const struct profile_read *r, const struct jsonrpc_reply *reply)
+{
+	uint8_t buf[RETURN_WORDS * 32];
+	struct abi_view root, value;
+
+	if (read_return(r, reply, buf, sizeof(buf), &root) || !abi_member_at(root, 0, &value))
+		return CHAIN_UNKNOWN;
+
+	struct b32 word = abi_word(value);
+
+	return b32_is_zero(&word) ? CHAIN_NO : CHAIN_YES;
+}
+
+/* The final answer, tried: what the contract says against it tells whether it has it. */
+static enum chain_says read_attempt(const struct profile *p, const struct jsonrpc_reply *reply)
+{
+	const char *name;
+
+	if (reply->outcome == RPC_OK)
+		return CHAIN_NO;
+	if (reply->outcome != RPC_ERROR)
+		return CHAIN_UNKNOWN;
+	return profile_revert(p, reply->data, &name) == REVERT_already_answered ? CHAIN_YES
+										 : CHAIN_NO;
+}
+
+static void on_answer(void *owner, const struct jsonrpc_reply *reply)
 {
 	struct question *q = owner;
-	uint8_t buf[64];
-	struct abi_view root, value;
-	int done = -1;
+	struct executor *x = q->view->x;
+	enum chain_says what = q->read ? read_bool(q->read, reply) : read_attempt(&x->profile, reply);
 
-	if (!read_return(q->read, reply, buf, sizeof(buf), &root) && abi_member_at(root, 0, &value)) {
-		struct b32 word = abi_word(value);
-		done = !b32_is_zero(&word);
-	}
-	q->cb(q->x, q->op, done);
+	q->asker.cb(x, q->asker.op, q->asker.ticket, what);
 	free(q);
 }
 
-void chainview_ask_done(struct chainview *v, enum op_kind kind, const struct b32 *id, uint64_t op,
-			void (*cb)(struct executor *x, uint64_t op, int done))
+static void ask(struct chainview *v, unsigned contract, const struct abi_line *function,
+		const struct profile_read *read, const struct abi_arg *args, unsigned count,
+		struct chain_asker asker)
 {
-	const struct profile_read *r = &v->x->profile.done[kind];
-	struct question *q;
+	struct question *q = v->queued < QUEUE_MAX ? calloc(1, sizeof(*q)) : NULL;
 
-	if (!r->present || v->queued >= QUEUE_MAX || !(q = calloc(1, sizeof(*q)))) {
-		cb(v->x, op, r->present ? -1 : 0);
+	if (!q || abi_encode_call(function, args, count, q->data, sizeof(q->data), &q->len)) {
+		free(q);
+		asker.cb(v->x, asker.op, asker.ticket, CHAIN_UNKNOWN);
 		return;
 	}
-	*q = (struct question){ .x = v->x, .view = v, .read = r, .op = op, .cb = cb };
-	struct abi_arg arg = { .v = BYTES_OF(id->b) };
-	check(abi_encode_call(&r->function, &arg, 1, q->data, sizeof(q->data), &q->len) == OK);
+	q->view = v;
+	q->contract = contract;
+	q->read = read;
+	q->asker = asker;
 	*v->last = q;
 	v->last = &q->next;
 	v->queued++;
+}
+
+static void ask_by_attempt(struct chainview *v, const struct op *op, struct chain_asker asker)
+{
+	const struct profile_response *r = find_response(&v->x->profile, op->kind);
+	struct abi_arg args[PROFILE_ARGS_MAX];
+
+	for (unsigned i = 0; i < r->args; i++) {
+		if (r->arg[i] != ANSWER_request_id && r->arg[i] != ANSWER_result_id) {
+			asker.cb(v->x, asker.op, asker.ticket, CHAIN_NO);
+			return;
+		}
+		args[i].v = r->arg[i] == ANSWER_request_id ? BYTES_OF(op->id.b)
+							    : BYTES_OF(op->request->core_id.b);
+	}
+	ask(v, r->contract, &r->function, NULL, args, r->args, asker);
+}
+
+void chainview_ask_done(struct chainview *v, const struct op *op, struct chain_asker asker)
+{
+	const struct profile_read *r = &v->x->profile.done[op->kind];
+	struct abi_arg id = { .v = BYTES_OF(op->id.b) };
+
+	if (r->present)
+		ask(v, r->contract, &r->function, r, &id, 1, asker);
+	else if (op_group(op->kind) == OP_KEY)
+		ask_by_attempt(v, op, asker);
+	else
+		asker.cb(v->x, asker.op, asker.ticket, CHAIN_NO);
+}
+
+void chainview_ask_access(struct chainview *v, const struct b32 *handle, const struct addr *user,
+			  struct chain_asker asker)
+{
+	const struct profile_read *r =
+		&v->x->profile.read[user ? READ_user_access : READ_public_access];
+	struct b32 account = { { 0 } };
+	struct abi_arg args[2] = { { .v = BYTES_OF(handle->b) }, { .v = BYTES_OF(account.b) } };
+
+	if (user)
+		memcpy(account.b + 12, user->b, sizeof(user->b));
+	ask(v, r->contract, &r->function, r, args, user ? 2 : 1, asker);
 }
 
 /* Up to one batch of questions about one chain. */
 static void send_questions(struct chainview *v)
 {
 	struct jsonrpc_call call[JSONRPC_BATCH_MAX];
-	char params[JSONRPC_BATCH_MAX][300];
-	struct jsonrpc *rpc = rpc_of(v, v->first->read);
+	static char params[JSONRPC_BATCH_MAX][PARAMS_MAX];
+	struct jsonrpc *rpc = rpc_of(v, v->first->contract);
 	unsigned n = 0;
 
-	for (; v->first && n < JSONRPC_BATCH_MAX && rpc_of(v, v->first->read) == rpc; n++) {
+	for (; v->first && n < JSONRPC_BATCH_MAX && rpc_of(v, v->first->contract) == rpc; n++) {
 		struct question *q = v->first;
 		v->first = q->next;
 		v->queued--;
-		write_params(v, q->read, BYTES(q->data, q->len), params[n], sizeof(params[n]));
+		write_params(v, q->contract, BYTES(q->data, q->len), params[n]);
 		call[n] = (struct jsonrpc_call){ .method = "eth_call", .params = params[n],
-						 .on_reply = on_done_reply, .owner = q };
+						 .on_reply = on_answer, .owner = q };
 	}
 	if (!v->first)
 		v->last = &v->first;
@@ -268,7 +363,7 @@ static void send_questions(struct chainview *v)
 		return;
 	struct jsonrpc_reply none = { .outcome = RPC_NOT_SENT, .message = "no memory" };
 	for (unsigned i = 0; i < n; i++)
-		on_done_reply(call[i].owner, &none);
+		on_answer(call[i].owner, &none);
 }
 
 static void on_turn(void *owner)
@@ -300,6 +395,7 @@ struct chainview *chainview_new(struct executor *x)
 	v->x = x;
 	v->last = &v->first;
 	v->registered = -1;
+	snprintf(v->from, sizeof(v->from), "%s", get_setting(x->settings, "account"));
 	for (unsigned i = 0; i < x->chains; i++)
 		v->rpc[i] = open_rpc(x, i);
 	v->refresh = timer_new(x->loop, on_refresh, v);

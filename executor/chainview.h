@@ -10,6 +10,8 @@
 #define BUCKET_URL_MAX   256
 #define BUCKETS_MAX      128	/* coprocessors of one chain */
 
+struct op;
+
 struct chainview *chainview_new(struct executor *x);
 void chainview_free(struct chainview **v);
 
@@ -22,9 +24,25 @@ bool chainview_has_buckets(const struct chainview *v);
 /* Does the chain list our Core's signer as a node's identity?  1 yes, 0 no, -1 not known yet. */
 int chainview_registered(const struct chainview *v);
 
+/* What the chain says to a question; UNKNOWN: no answer now. */
+enum chain_says { CHAIN_UNKNOWN = -1, CHAIN_NO = 0, CHAIN_YES = 1 };
+
+/* The callback comes once from the loop.  It names the operation, which may be gone by then. */
+struct chain_asker {
+	void (*cb)(struct executor *x, uint64_t op, uint64_t ticket, enum chain_says what);
+	uint64_t op, ticket;
+};
+
 /*
- * Is this request done?  CB comes once from the loop: 1 yes, 0 no, -1 no answer now.  It
- * names the operation, which may be gone by then.
+ * Is this request done?  By the profile's view; for a key operation without one by trying the
+ * final answer, whose ids are known beforehand.  NO where neither can tell.
  */
-void chainview_ask_done(struct chainview *v, enum op_kind kind, const struct b32 *id, uint64_t op,
-			void (*cb)(struct executor *x, uint64_t op, int done));
+void chainview_ask_done(struct chainview *v, const struct op *op, struct chain_asker asker);
+
+/* May this handle be decrypted: by USER, or by everyone (NULL)?  For profiles that check access. */
+void chainview_ask_access(struct chainview *v, const struct b32 *handle, const struct addr *user,
+			  struct chain_asker asker);
+
+/* Id of the current key, as last read; false while it is not known, or the profile cannot tell. */
+bool chainview_current_key(const struct chainview *v, struct b32 *out);
+void chainview_refresh(struct chainview *v);		/* what is read each minute: now */

@@ -39,6 +39,7 @@ struct executor_options {
 	uint64_t body_budget;		/* bytes */
 	uint64_t message_max;		/* of the Core, bytes */
 	bool send_late;			/* late_answers: send */
+	bool centralized;		/* core.mode */
 	bool allow_private;		/* bucket URLs may name private addresses */
 	struct addr core_signer;	/* kms_signer_address */
 };
@@ -75,6 +76,7 @@ struct executor {
 	uint64_t newest;		/* highest operation number known */
 	struct op *core_first, **core_last;	/* waiting for room at the Core */
 	unsigned core_busy, core_limit;
+	uint64_t tickets;		/* of questions about access */
 	uint64_t forgot_said_ms;	/* monotonic: the last line that says the Core forgot */
 	struct op *submit_first, **submit_last;	/* waiting for credit at the submitter */
 

@@ -6,8 +6,8 @@
 #include "common/log.h"
 #include "common/opid.h"
 #include "common/proc.h"
+#include "executor/chainview.h"
 #include "executor/executor.h"
-#include "executor/kind.h"
 #include "executor/op.h"
 
 #define GRANT_EVENTS 64		/* stored events whose credit goes back before their block ends */
@@ -64,10 +64,10 @@ static void note_event(struct store_event *ev, const struct msg_event *m)
 		count(CNT_EXECUTOR_held, 1);
 		log_say(EV_X010_held, "id=%s block=%llu log=%llu reason=\"%s\"", id,
 			(unsigned long long)m->block, (unsigned long long)m->log_index, ev->reason);
-	} else if (!find_kind((enum op_kind)ev->kind)) {
-		ev->state = STATE_waiting;
-		ev->reason = "this version does not execute its kind";
-		log_say(EV_X020_recorded, "id=%s block=%llu", id, (unsigned long long)m->block);
+	} else if (op_group(ev->kind) == OP_OBSERVED) {
+		ev->state = STATE_done;
+		ev->reason = "observed";
+		log_say(EV_X020_observed, "id=%s block=%llu", id, (unsigned long long)m->block);
 	}
 }
 
@@ -107,11 +107,20 @@ static enum err on_event(struct executor *x, struct link *l, const struct msg_ev
 		.reason = wire_text(m->reason, reason, sizeof(reason)), .seen_ms = clock_unix_ms(),
 		.due_ms = x->run_ms + x->opt.deadline_ms,
 	};
-	if (!m->reason.len)
-		ev.id = request_id(&x->profile.request[m->request], m->topics, m->data);
-	else if (m->topics.len >= 64)
+	struct request_event e = {
+		.profile = &x->profile, .chain = m->chain, .log_index = m->log_index,
+		.contract = m->contract, .block_hash = m->block_hash, .topics = m->topics,
+		.data = m->data,
+	};
+	if (!m->reason.len) {
+		e.row = &x->profile.request[m->request];
+		ev.id = request_id(&e);
+	} else if (m->topics.len >= 64) {
 		memcpy(ev.id.b, m->topics.p + 32, 32);
+	}
 	note_event(&ev, m);
+	if (op_group(ev.kind) == OP_OBSERVED)
+		chainview_refresh(x->view);
 	store_put_event(x->store, &ev, on_event_stored, c);
 	return OK;
 }

@@ -1,6 +1,6 @@
 /*
  * kind - what differs between operation kinds, as a table of functions: one file for each
- * kind that this version executes.  Kinds without a row are recorded and wait.
+ * family of kinds.
  */
 #pragma once
 
@@ -11,19 +11,23 @@
 #define RESULT_MAX 90000		/* result bytes in calldata */
 
 struct kind {
-	enum op_kind kind;
 	const char *start_method, *result_method;
 	/* Request message; bodies are moved into the slices, not copied. */
-	enum err (*write_start)(struct op *op, grpc_slice *slices, size_t *count_out);
+	size_t (*write_start)(struct op *op, grpc_slice *slices);
 	/*
 	 * The Core's answer to calldata (at most IPC_CALLDATA_MAX bytes at OUT).  ERR_MISMATCH:
 	 * not an answer to this request; ERR_DENIED: not signed by the registered identity;
-	 * ERR_TOO_BIG: no transaction can carry it.  *why_out is a constant.
+	 * ERR_TOO_BIG: no transaction can carry it.  *why_out is a constant.  What it proves
+	 * beside the call goes to op->result.
 	 */
 	enum err (*read_answer)(struct op *op, struct bytes message, uint8_t *out, size_t *len_out,
 				const char **why_out);
+	bool preprocesses;		/* a centralised Core needs no such step */
+	bool consumes;			/* needs a preprocessing that is kept alive until then */
 };
 
-extern const struct kind kind_public_decryption;
+extern const struct kind kind_public_decryption, kind_user_decryption;
+extern const struct kind kind_preprocess_keygen, kind_preprocess_ksk;
+extern const struct kind kind_keygen, kind_ksk, kind_crsgen;
 
-const struct kind *find_kind(enum op_kind kind);	/* NULL: not executed by this version */
+const struct kind *find_kind(enum op_kind kind);	/* NULL: it is observed only */

@@ -63,6 +63,7 @@ static void read_options(struct executor *x)
 		.body_budget = get_setting_u64(s, "body_budget"),
 		.message_max = get_setting_u64(s, "core.max_message"),
 		.send_late = strcmp(get_setting(s, "late_answers"), "send") == 0,
+		.centralized = strcmp(get_setting(s, "core.mode"), "centralized") == 0,
 		.allow_private = get_setting_u64(s, "s3.private_ok") != 0,
 		.core_signer = get_setting_addr(s, "kms_signer_address"),
 	};

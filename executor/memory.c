@@ -42,6 +42,8 @@ void op_stop(struct op *op)
 	op->next_ms = 0;
 	ask_leave(op);
 	fetch_free(&op->fetch);
+	access_free(&op->access);
+	op->keeping = false;
 	stage_forget(&op->x->core_stage, op);
 	stage_forget(&op->x->storage_stage, op);
 	outlet_withdraw(op->x, op);
@@ -56,6 +58,7 @@ void op_forget(struct op *op)
 	timer_free(&op->timer);
 	free((void *)(uintptr_t)op->topics.p);
 	free((void *)(uintptr_t)op->calldata.p);
+	free(op->result);
 	free(op->request);
 	free(op);
 	op_load_more(x);
@@ -111,7 +114,7 @@ static struct op *new_op(struct executor *x, const struct store_row *r)
 	op->core_ms = r->core_ms;
 	op->nonce = r->nonce;
 	op->tx = r->tx;
-	op->handles_hash = r->handles_hash;
+	op->tx_hash = r->tx_hash;
 	snprintf(op->reason, sizeof(op->reason), "%s", r->reason);
 	op->topics = copy_of(r->topics, raw);
 	op->data = copy_of(r->data, raw + r->topics.len);

@@ -10,11 +10,12 @@
 #include "common/proc.h"
 #include "executor/chainview.h"
 #include "executor/kind.h"
+#include "executor/message.h"
 
 #define BACKOFF_MAX_S   30.0
 #define ASK_DONE_AGE_S  60	/* older requests are looked up before the Core is asked */
 
-enum op_action { ACT_none, ACT_wait, ACT_look, ACT_get_bodies, ACT_ask_core, ACT_keep_answer,
+enum op_action { ACT_none, ACT_wait, ACT_look, ACT_ask_access, ACT_get_bodies, ACT_ask_core, ACT_keep_answer,
 		 ACT_bring, ACT_end };
 
 struct edge {
@@ -42,7 +43,7 @@ static void fill_change(const struct op *op, struct store_change *c)
 		.op = op->number, .state = op->state, .changed_ms = op->changed_ms,
 		.fetch_ms = op->fetch_ms, .core_ms = op->core_ms, .send_ms = op->send_ms,
 		.attempts = op->attempts, .nonce = op->nonce, .tx = op->tx, .tx_block = op->tx_block,
-		.tx_block_hash = op->tx_block_hash, .handles_hash = op->handles_hash,
+		.tx_block_hash = op->tx_block_hash,
 	};
 	snprintf(c->reason, sizeof(c->reason), "%s", op->reason);
 }
@@ -54,6 +55,7 @@ void op_put_change(struct op *op, struct bytes calldata,
 
 	fill_change(op, &c);
 	c.calldata = calldata;
+	c.result = op->result ? op->result : "";
 	op->dirty = false;
 	store_put_change(op->x->store, &c, cb, op->x);
 }
@@ -73,6 +75,8 @@ bool op_is_too_late(const struct op *op)
 
 static void set_reason(struct op *op, const char *reason)
 {
+	if (reason == op->reason)
+		return;
 	snprintf(op->reason, sizeof(op->reason), "%s", reason ? reason : "");
 	for (char *c = op->reason; *c; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
@@ -99,6 +103,36 @@ void op_again(struct op *op, const char *reason)
 	timer_start(op->timer, wait, 0);
 }
 
+void op_note_result(struct op *op, const char *text, const struct core_parts *parts)
+{
+	char signature[2 * 65 + 3] = "";
+
+	if (parts->signature.len <= 65)
+		hex_encode0x(parts->signature, signature);
+	free(op->result);
+	op->result = malloc(STORE_RESULT_MAX);
+	check(op->result != NULL);
+	snprintf(op->result, STORE_RESULT_MAX, "%s%ssignature=%s", text, *text ? " " : "", signature);
+}
+
+/* What the event asks for; refused when it can never be done.  False: it is over. */
+static bool decode(struct op *op)
+{
+	struct request_event e = {
+		.profile = &op->x->profile, .row = op->profile, .chain = op->chain,
+		.log_index = op->log_index, .contract = op->contract, .block_hash = op->block_hash,
+		.topics = op->topics, .data = op->data,
+	};
+	const char *why = "the profile no longer knows its event";
+
+	if (op->request && op->profile)
+		return true;
+	if (op->profile && request_decode(&e, &op->request, &why) == OK)
+		return true;
+	op_fire(op, OP_EVENT_refuse, why);
+	return false;
+}
+
 /* Actions. */
 
 static uint64_t level_height(const struct executor_chain *c, const char *level)
@@ -114,14 +148,14 @@ static void act_wait(struct op *op)
 {
 	const struct executor_chain *c = find_chain(op->x, op->chain);
 
-	if (!op->profile || !c) {
-		op_fire(op, OP_EVENT_refuse, "the profile no longer knows its event");
+	if (!c || !decode(op))
 		return;
-	}
 	if (strcmp(op->profile->finality, "latest") == 0) {
 		op_fire(op, OP_EVENT_reached, NULL);
 		return;
 	}
+	if (find_kind(op->kind)->consumes)
+		keeper_look(op);
 	if (level_height(c, op->profile->finality) < op->block || !op->x->listener)
 		return;		/* looked at again when the level moves */
 	struct msg_recheck m = { .chain = op->chain, .number = op->block, .hash = op->block_hash };
@@ -149,15 +183,16 @@ void op_rechecked(struct executor *x, uint64_t chain, uint64_t number, const str
 		}
 }
 
-static void on_looked(struct executor *x, uint64_t number, int done)
+static void on_looked(struct executor *x, uint64_t number, uint64_t ticket, enum chain_says done)
 {
 	struct op *op = find_op(x, number);
 
-	if (!op || op->state != STATE_checking || op->fetch || op->ending)
+	(void)ticket;
+	if (!op || op->state != STATE_checking || op->fetch || op->access || op->ending)
 		return;
-	if (done < 0) {
+	if (done == CHAIN_UNKNOWN) {
 		op_again(op, "no chain node says whether it is done already");
-	} else if (done && !x->opt.send_late) {
+	} else if (done == CHAIN_YES && !x->opt.send_late) {
 		op->done_before = true;
 		op_fire(op, OP_EVENT_over, "done on the chain before");
 	} else {
@@ -168,24 +203,18 @@ static void on_looked(struct executor *x, uint64_t number, int done)
 static void act_look(struct op *op)
 {
 	struct executor *x = op->x;
-	const char *why;
+	bool old = clock_unix_ms() / 1000 > op->block_time + ASK_DONE_AGE_S;
 
 	if (op_is_too_late(op)) {
 		op_fire(op, OP_EVENT_expire, op->reason);
 		return;
 	}
-	if (!op->request) {
-		if (!op->profile ||
-		    request_decode(op->profile, op->topics, op->data, &op->request, &why) != OK) {
-			op_fire(op, OP_EVENT_refuse,
-				op->profile ? why : "the profile no longer knows its event");
-			return;
-		}
-		op->handles_hash = op->request->handles_hash;
-	}
+	if (!decode(op))
+		return;
 	op->step_ms = loop_now_ms(x->loop);
-	if (clock_unix_ms() / 1000 > op->block_time + ASK_DONE_AGE_S)
-		chainview_ask_done(x->view, op->kind, &op->id, op->number, on_looked);
+	if (old || op_group(op->kind) == OP_KEY)
+		chainview_ask_done(x->view, op,
+				   (struct chain_asker){ .cb = on_looked, .op = op->number });
 	else
 		op_fire(op, OP_EVENT_open, NULL);
 }
@@ -236,6 +265,10 @@ static void act_get_bodies(struct op *op)
 
 	if (op->fetch)
 		return;
+	if (op->request->materials == 0 || x->profile.ciphertext_inline) {
+		op_fire(op, OP_EVENT_ready, NULL);
+		return;
+	}
 	if (!knows_storage(x)) {
 		op->wants_buckets = true;
 		set_reason(op, "the coprocessors' buckets are not known yet");
@@ -261,19 +294,8 @@ void op_buckets_known(struct executor *x)
 
 static void act_ask_core(struct op *op)
 {
-	const char *why;
-
-	if (!op->profile) {
-		op_fire(op, OP_EVENT_refuse, "the profile no longer knows its event");
+	if (!decode(op))	/* after a restart nothing is */
 		return;
-	}
-
-	/* After a restart nothing is decoded yet. */
-	if (!op->request && request_decode(op->profile, op->topics, op->data, &op->request, &why) != OK) {
-		op_fire(op, OP_EVENT_refuse, why);
-		return;
-	}
-	op->handles_hash = op->request->handles_hash;
 	if (!op->asked)
 		op->step_ms = loop_now_ms(op->x->loop);
 	ask_core(op);
@@ -299,11 +321,8 @@ static void act_bring(struct op *op)
 {
 	op->dirty = true;
 	op->step_ms = loop_now_ms(op->x->loop);
-	if (!op->profile) {
-		op_fire(op, OP_EVENT_refuse, "the profile no longer knows its event");
-		return;
-	}
-	outlet_submit(op->x, op);
+	if (decode(op))
+		outlet_submit(op->x, op);
 }
 
 static void count_end(const struct op *op)
@@ -365,6 +384,9 @@ static void do_action(struct op *op, enum op_action act)
 		break;
 	case ACT_look:
 		act_look(op);
+		break;
+	case ACT_ask_access:
+		access_ask(op);
 		break;
 	case ACT_get_bodies:
 		act_get_bodies(op);

@@ -17,7 +17,8 @@
 	EDGE(waiting,    go,      wait,        waiting) \
 	EDGE(waiting,    reached, look,        checking) \
 	EDGE(checking,   go,      look,        checking) \
-	EDGE(checking,   open,    get_bodies,  checking) \
+	EDGE(checking,   open,    ask_access,  checking) \
+	EDGE(checking,   allowed, get_bodies,  checking) \
 	EDGE(checking,   ready,   ask_core,    computing) \
 	EDGE(checking,   over,    end,         done) \
 	EDGE(computing,  go,      ask_core,    computing) \
@@ -32,6 +33,7 @@
 	EDGE(checking,   refuse,  end,         refused) \
 	EDGE(computing,  refuse,  end,         refused) \
 	EDGE(submitting, refuse,  end,         refused) \
+	EDGE(waiting,    hold,    end,         held) \
 	EDGE(checking,   hold,    end,         held) \
 	EDGE(computing,  hold,    end,         held) \
 	EDGE(submitting, hold,    end,         held) \
@@ -40,7 +42,7 @@
 	EDGE(computing,  expire,  end,         expired)
 
 #define OP_EVENTS(E) \
-	E(go) E(reached) E(open) E(ready) E(over) E(forgot) E(answer) E(stored) \
+	E(go) E(reached) E(open) E(allowed) E(ready) E(over) E(forgot) E(answer) E(stored) \
 	E(refuse) E(hold) E(expire)
 
 enum op_event {
@@ -67,8 +69,10 @@ struct op {
 	bool wants_buckets;		/* goes on when the coprocessors' buckets are known */
 
 	struct bytes topics, data, calldata;	/* owned */
+	char *result;			/* owned; what the Core proved beside the calldata; NULL: nothing */
 	struct request *request;	/* owned; while it is worked on */
 	struct fetch *fetch;		/* owned */
+	struct access *access;		/* owned; while it is asked for */
 	struct core_call *call;		/* owned by core until its callback */
 	struct timer *timer;		/* back-off */
 	bool asked;			/* the Core may know it: ask for the result first */
@@ -79,16 +83,23 @@ struct op {
 	unsigned attempts;		/* of the present step */
 	unsigned odd;			/* outcomes that may be tried three times only */
 	unsigned forgotten;		/* times the Core did not know it any more */
+	unsigned denied;		/* times the access control said no */
+	uint64_t kept_ms;		/* monotonic: when its preprocessing was last looked after; 0: never */
+	bool keeping, remaking;		/* it is being looked after; it is being made again */
 	uint64_t next_ms;		/* Unix ms of the next attempt; 0: none planned */
 	uint64_t due_ms;		/* deadline, by executor.run_ms */
 	uint64_t step_ms;		/* monotonic: when the present measure began */
 	uint64_t polled_ms;		/* monotonic: when the result was asked for */
 	uint32_t fetch_ms, core_ms, send_ms;
 	uint64_t nonce, tx_block;
-	struct b32 tx, tx_block_hash, handles_hash;
+	struct b32 tx, tx_block_hash, tx_hash;	/* our transaction; the event's own */
 };
 
 struct op *find_op(struct executor *x, uint64_t number);
+
+struct core_parts;
+/* Keep what the Core proved: TEXT for people, and its signature. */
+void op_note_result(struct op *op, const char *text, const struct core_parts *parts);
 
 /* Bring a row to memory (it must be open) and let it go on. */
 void op_load(struct executor *x, const struct store_row *row);
@@ -128,7 +139,20 @@ void op_recheck_waiting(struct executor *x, uint64_t chain);
 void op_rechecked(struct executor *x, uint64_t chain, uint64_t number, const struct b32 *hash,
 		  uint64_t verdict);
 
+/* access.c: asks, and fires allowed, refuse, or go after a while. */
+void access_ask(struct op *op);
+void access_free(struct access **a);
+
+/*
+ * keeper.c: a key that waits for its finality needs its preprocessing then.  It is asked after
+ * each day, and made again under the same id when the Core has forgotten it.
+ */
+void keeper_look(struct op *op);
+void keeper_look_all(struct executor *x);	/* the Core has forgotten something */
+void keeper_remake(struct op *op, const char *why);	/* needed now: fires go when it is there */
+
 /* asking.c: the Core's side of the actions. */
+unsigned op_endpoint(const struct op *op);
 void ask_core(struct op *op);
 void ask_leave(struct op *op);		/* it does not wait for the Core any more */
 

@@ -25,7 +25,8 @@ static void hand_over(struct executor *x, struct op *op)
 	struct msg_submit m = {
 		.op = op->number, .chain = op->chain, .kind = op->kind, .id = op->id,
 		.contract = x->profile.contract[answer->contract].address,
-		.calldata = op->calldata, .handles_hash = op->handles_hash,
+		.calldata = op->calldata, .handles_hash = op->request->handles_hash,
+		.public_key_hash = op->request->public_key_hash,
 	};
 
 	op->at_submitter = send_submit(x->submitter, &m) == OK;

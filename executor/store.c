@@ -22,12 +22,12 @@ static const char schema[] =
 	" fetch_ms INTEGER NOT NULL DEFAULT 0, core_ms INTEGER NOT NULL DEFAULT 0,"
 	" send_ms INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,"
 	" nonce INTEGER NOT NULL DEFAULT 0, tx BLOB, tx_block INTEGER NOT NULL DEFAULT 0,"
-	" tx_block_hash BLOB, handles_hash BLOB, calldata BLOB, due_ms INTEGER NOT NULL);"
+	" tx_block_hash BLOB, calldata BLOB, result TEXT NOT NULL DEFAULT '', due_ms INTEGER NOT NULL);"
 	"CREATE UNIQUE INDEX op_identity ON op(chain, contract, kind, id, content);"
 	"CREATE INDEX op_open ON op(op) WHERE state < 7;"
 	"CREATE INDEX op_state ON op(state, op);"
 	"CREATE INDEX op_ended ON op(changed_ms) WHERE state >= 7;"
-	"CREATE INDEX op_block ON op(chain, block) WHERE state < 7;"
+	"CREATE INDEX op_block ON op(chain, block);"
 	"CREATE INDEX op_tx_block ON op(chain, tx_block) WHERE tx_block > 0;"
 	"CREATE TABLE chain("
 	" chain INTEGER PRIMARY KEY, filter BLOB, block INTEGER, hash BLOB,"
@@ -40,7 +40,7 @@ _Static_assert(STATE_done == 7, "the indexes say which states are open");
 #define ROW_COLUMNS \
 	"op, chain, kind, request, contract, id, block, block_time, log_index, block_hash, state," \
 	" reason, seen_ms, changed_ms, fetch_ms, core_ms, send_ms, attempts, nonce, tx_block, tx," \
-	" tx_block_hash, handles_hash, topics, data, calldata, due_ms"
+	" tx_block_hash, tx_hash, topics, data, calldata, due_ms, result"
 
 enum reading { READ_CURSOR, READ_OPEN, READ_ONE, READ_FIND, READ_LIST, READ_COUNT, READ_BLOCKS,
 	       READ_OPEN_COUNT, READ_FIGURE };
@@ -53,7 +53,8 @@ static const char *const readings[] = {
 	[READ_LIST] = "SELECT " ROW_COLUMNS " FROM op WHERE (?1 = 0 OR state = ?1) AND"
 		      " (?2 = 0 OR kind = ?2) AND op < ?3 ORDER BY op DESC LIMIT ?4",
 	[READ_COUNT] = "SELECT count(*) FROM op WHERE state = ?1",
-	[READ_BLOCKS] = "SELECT block, block_hash FROM op WHERE chain = ?1 AND state < 7"
+	[READ_BLOCKS] = "SELECT block, block_hash FROM op WHERE chain = ?1 AND (state < 7 OR"
+			" (block > ?4 AND state IN (7, 11)))"
 			" UNION SELECT tx_block, tx_block_hash FROM op WHERE chain = ?1 AND tx_block > ?4"
 			" ORDER BY 1 LIMIT ?2 OFFSET ?3",
 	[READ_OPEN_COUNT] = "SELECT count(*) FROM op WHERE state < 7",
@@ -285,11 +286,14 @@ void store_put_cursor(struct store *s, uint64_t chain, const struct store_cursor
 void store_put_change(struct store *s, const struct store_change *c,
 		      void (*cb)(void *owner, uint64_t op, enum op_state state), void *owner)
 {
-	struct job *j = new_job(JOB_CHANGE, c->calldata.len, owner);
+	size_t result = c->calldata.p ? strlen(c->result) + 1 : 0;
+	struct job *j = new_job(JOB_CHANGE, c->calldata.len + result, owner);
 	uint8_t *at = j->bytes;
 
 	j->u.change = *c;
 	copy_bytes(&j->u.change.calldata, &at);
+	if (result)
+		j->u.change.result = memcpy(at, c->result, result);
 	j->cb.change = cb;
 	give(s, j);
 }
@@ -406,11 +410,12 @@ static void load_row(sqlite3_stmt *st, struct store_row *r)
 	r->tx_block = column_u64(st, c++);
 	r->tx = column_b32(st, c++);
 	r->tx_block_hash = column_b32(st, c++);
-	r->handles_hash = column_b32(st, c++);
+	r->tx_hash = column_b32(st, c++);
 	r->topics = column_bytes(st, c++);
 	r->data = column_bytes(st, c++);
 	r->calldata = column_bytes(st, c++);
 	r->due_ms = column_u64(st, c++);
+	r->result = (const char *)sqlite3_column_text(st, c++);
 }
 
 static unsigned visit_rows(struct store *s, sqlite3_stmt *st, struct store_visitor v)

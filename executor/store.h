@@ -19,6 +19,7 @@
 
 #define STORE_SCHEMA 1
 #define STORE_REASON_MAX 200
+#define STORE_RESULT_MAX 2048
 
 struct store;
 
@@ -54,9 +55,9 @@ struct store_change {
 	uint32_t attempts;
 	uint64_t nonce, tx_block;
 	struct b32 tx, tx_block_hash;
-	struct bytes calldata;		/* borrowed; .p NULL leaves it as it is */
+	struct bytes calldata;		/* borrowed; .p NULL leaves it and the result as they are */
+	const char *result;		/* borrowed; what the Core proved beside the call, or "" */
 	uint64_t due_ms;		/* 0 leaves it as it is */
-	struct b32 handles_hash;
 };
 
 /* A request as a row. */
@@ -71,8 +72,9 @@ struct store_row {
 	uint64_t seen_ms, changed_ms;
 	uint32_t fetch_ms, core_ms, send_ms, attempts;
 	uint64_t nonce, tx_block, due_ms;
-	struct b32 tx, tx_block_hash, handles_hash;
+	struct b32 tx, tx_block_hash, tx_hash;	/* our transaction; the event's own */
 	struct bytes topics, data, calldata;	/* borrowed until the visitor returns */
+	const char *result;			/* also */
 };
 
 struct store_cursor {
@@ -97,8 +99,8 @@ void store_put_change(struct store *s, const struct store_change *c,
 		      void (*cb)(void *owner, uint64_t op, enum op_state state), void *owner);
 void store_put_finalized(struct store *s, uint64_t chain, uint64_t block);
 /*
- * The block left the chain: open requests seen in it become retracted, and done ones whose
- * transaction stood in it go back to submitting.  CB once for each, then once with op 0.
+ * The block left the chain: requests seen in it become retracted (refused and expired ones stay
+ * what they are), and done ones whose transaction alone stood in it go back to submitting.  CB once for each, then once with op 0.
  */
 void store_put_retracted(struct store *s, uint64_t chain, uint64_t number, const struct b32 *hash,
 			 void (*cb)(void *owner, uint64_t op, enum op_state now), void *owner);
@@ -130,8 +132,8 @@ uint64_t store_count_open(struct store *s);
 uint64_t store_figure(struct store *s, const char *name);
 
 /*
- * Blocks that open requests, or transactions above the finalized block, stand in: an 8-byte
- * number and a 32-byte hash each, from the SKIPth on; the count written.
+ * Blocks that open requests stand in, and above the finalized block done ones, held ones and our
+ * transactions: an 8-byte number and a 32-byte hash each, from the SKIPth on; the count written.
  */
 unsigned store_open_blocks(struct store *s, uint64_t chain, unsigned skip, uint8_t *out,
 			   unsigned max);

@@ -21,10 +21,11 @@ struct sql {
 static const struct sql sqls[] = {
 	SQL(begin, "BEGIN IMMEDIATE"),
 	SQL(commit, "COMMIT"),
-	SQL(find_same, "SELECT op, state, block_hash FROM op WHERE chain = ?1 AND contract = ?2 AND"
-		       " kind = ?3 AND id = ?4 AND content = ?5"),
+	SQL(find_same, "SELECT op, state, block_hash, calldata IS NOT NULL FROM op WHERE chain = ?1 AND"
+		       " contract = ?2 AND kind = ?3 AND id = ?4 AND content = ?5"),
+	/* what can have an answer on the chain, or is about to */
 	SQL(find_other, "SELECT 1 FROM op WHERE chain = ?1 AND contract = ?2 AND kind = ?3 AND id = ?4"
-			" AND content <> ?5 AND state <> 10"),
+			" AND content <> ?5 AND state NOT IN (8, 9, 10)"),
 	SQL(insert, "INSERT INTO op(chain, contract, kind, id, content, request, block, block_hash,"
 		    " block_time, log_index, tx_hash, topics, data, state, reason, seen_ms, changed_ms,"
 		    " due_ms) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?16,?17)"),
@@ -38,12 +39,12 @@ static const struct sql sqls[] = {
 		    " core_ms = ?6, send_ms = ?7, attempts = ?8, nonce = ?9, tx = ?10, tx_block = ?11,"
 		    " tx_block_hash = ?12, due_ms = CASE WHEN ?13 > 0 THEN ?13 ELSE due_ms END"
 		    " WHERE op = ?1"),
-	SQL(answer, "UPDATE op SET calldata = ?2, handles_hash = ?3 WHERE op = ?1"),
-	SQL(touch_find, "SELECT op, state FROM op WHERE chain = ?1 AND ((block = ?2 AND block_hash = ?3"
-			" AND state < 7) OR (tx_block = ?2 AND tx_block > 0 AND tx_block_hash = ?3 AND"
-			" state = 7))"),
+	SQL(answer, "UPDATE op SET calldata = ?2, result = ?3 WHERE op = ?1"),
+	SQL(touch_find, "SELECT op, block = ?2 AND block_hash = ?3 FROM op WHERE chain = ?1 AND"
+			" ((block = ?2 AND block_hash = ?3 AND (state < 7 OR state IN (7, 11))) OR"
+			" (tx_block = ?2 AND tx_block > 0 AND tx_block_hash = ?3 AND state = 7))"),
 	SQL(touch_open, "UPDATE op SET state = 10, reason = 'its block left the chain',"
-			" changed_ms = ?2 WHERE op = ?1"),
+			" changed_ms = ?2, tx_block = 0, tx_block_hash = NULL WHERE op = ?1"),
 	SQL(touch_done, "UPDATE op SET state = 6, reason = 'its transaction left the chain',"
 			" changed_ms = ?2, tx_block = 0, tx_block_hash = NULL WHERE op = ?1"),
 	SQL(prune, "DELETE FROM op WHERE op IN (SELECT op FROM op WHERE state >= 7 AND state <> 11"
@@ -52,7 +53,8 @@ static const struct sql sqls[] = {
 		    " ON CONFLICT(name) DO UPDATE SET value = ?2"),
 };
 #undef SQL
-_Static_assert(STATE_submitting == 6 && STATE_retracted == 10 && STATE_held == 11, "in the statements");
+_Static_assert(STATE_submitting == 6 && STATE_done == 7 && STATE_refused == 8 && STATE_expired == 9 &&
+	       STATE_retracted == 10 && STATE_held == 11, "in the statements");
 
 static sqlite3_stmt **statement_at(struct statements *w, const struct sql *q)
 {
@@ -117,18 +119,25 @@ static void move_event(struct store *s, uint64_t op, const struct store_event *e
 	run(s, st);
 }
 
+struct known {
+	enum op_state state;
+	struct b32 block_hash;
+	bool answered;
+};
+
 /* The request is known: the same block, another block, or back after it was retracted. */
-static void meet_again(struct store *s, struct job *j, enum op_state state, struct b32 block_hash)
+static void meet_again(struct store *s, struct job *j, const struct known *k)
 {
 	const struct store_event *ev = &j->u.event;
 
-	if (state == STATE_retracted) {
-		move_event(s, j->op, ev, ev->state, ev->reason);
+	if (k->state == STATE_retracted) {
+		/* The same question has the same answer. */
+		move_event(s, j->op, ev, k->answered ? STATE_submitting : ev->state, ev->reason);
 		j->outcome = STORE_REVIVED;
-	} else if (b32_eq(&block_hash, &ev->block_hash)) {
+	} else if (b32_eq(&k->block_hash, &ev->block_hash)) {
 		j->outcome = STORE_AGAIN;
 	} else {
-		move_event(s, j->op, ev, state, "");
+		move_event(s, j->op, ev, k->state, "");
 		j->outcome = STORE_MOVED;
 	}
 }
@@ -174,12 +183,16 @@ static void do_event(struct store *s, struct job *j)
 
 	bind_identity(st, &j->u.event);
 	bool known = step_row(s, st);
-	enum op_state state = known ? (enum op_state)column_u64(st, 1) : (enum op_state)0;
-	struct b32 block_hash = known ? column_b32(st, 2) : (struct b32){ { 0 } };
-	j->op = known ? column_u64(st, 0) : 0;
+	struct known k = { .state = (enum op_state)0 };
+	if (known) {
+		j->op = column_u64(st, 0);
+		k.state = (enum op_state)column_u64(st, 1);
+		k.block_hash = column_b32(st, 2);
+		k.answered = column_u64(st, 3);
+	}
 	sqlite3_reset(st);
 	if (known)
-		meet_again(s, j, state, block_hash);
+		meet_again(s, j, &k);
 	else
 		insert_event(s, j);
 }
@@ -218,16 +231,14 @@ static void do_change(struct store *s, const struct job *j)
 		return;
 	bind_u64(s->w->answer, 1, c->op);
 	bind_bytes(s->w->answer, 2, c->calldata);
-	bind_b32(s->w->answer, 3, &c->handles_hash);
+	bind_text(s->w->answer, 3, c->result);
 	run(s, s->w->answer);
 }
 
-static void touch(struct store *s, struct touched *t, enum op_state was)
+static void touch(struct store *s, const struct touched *t)
 {
-	bool open = state_is_open(was);
-	sqlite3_stmt *st = open ? s->w->touch_open : s->w->touch_done;
+	sqlite3_stmt *st = t->now == STATE_retracted ? s->w->touch_open : s->w->touch_done;
 
-	t->now = open ? STATE_retracted : STATE_submitting;
 	bind_u64(st, 1, t->op);
 	bind_u64(st, 2, clock_unix_ms());
 	run(s, st);
@@ -248,11 +259,12 @@ static void do_retracted(struct store *s, struct job *j)
 			check(j->touched != NULL);
 		}
 		j->touched[j->touched_count].op = column_u64(st, 0);
-		j->touched[j->touched_count++].now = (enum op_state)column_u64(st, 1);
+		j->touched[j->touched_count++].now =
+			column_u64(st, 1) ? STATE_retracted : STATE_submitting;
 	}
 	sqlite3_reset(st);
 	for (unsigned i = 0; i < j->touched_count; i++)
-		touch(s, &j->touched[i], j->touched[i].now);
+		touch(s, &j->touched[i]);
 }
 
 static void do_job(struct store *s, struct job *j)

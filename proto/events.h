@@ -56,10 +56,14 @@
 	E(X017, not_registered,   WARN,  "the chain does not list this node's account or identity", "register the node; asked again every minute") \
 	E(X018, conflict,         WARN,  "the same request id came with other content", "kms-connector show ID") \
 	E(X019, edge,             WARN,  "something happened to a request that its state does not know", "report this line") \
-	E(X020, recorded,         WARN,  "a kind of request came that this version does not execute; it is recorded and waits", "install a version that executes it") \
+	E(X020, observed,         INFO,  "a key was activated, or is to be", "") \
 	E(X021, sending_paused,   WARN,  "answers wait: sending is paused", "see why= and clears=") \
 	E(X022, sending_on,       INFO,  "answers are sent again", "") \
 	E(X023, core_odd,         WARN,  "the Core answers again and again what was not expected; the stage is paused", "see why=; one request is tried every 30 s") \
+	E(X024, current_key,      INFO,  "the current key", "") \
+	E(X025, access_denied,    WARN,  "the access control does not permit a request; it is asked again", "nothing: chain nodes may be behind") \
+	E(X026, preprocessing_lost, WARN, "the Core has forgotten a preprocessing that a key waits for; it is made again", "keep the Core's memory across restarts, or expect the key to take longer") \
+	E(X027, preprocessing_made, INFO, "the preprocessing is there again", "") \
 	E(T001, paused,           WARN,  "sending is paused", "see why= and clears=") \
 	E(T002, resumed,          INFO,  "sending goes on", "") \
 	E(T003, foreign_nonce,    ERROR, "another program uses our account", "stop the other program; one account belongs to one connector") \

@@ -158,7 +158,6 @@
 #define UNSUPPORTED(U) \
 	U("parent_chain", "", "settlement is judged by the chain's own time") \
 	U("core.tls", "", "the Core is spoken to without TLS: let it listen on a private network") \
-	U("access_control_address", "", "the contracts have checked access before they ask") \
 	U("user_signature", "off", "the contracts have checked the user's signature") \
 	U("sending", "on", "this version sends what it answers") \
 	U("verify_coprocessors", "true", "ciphertexts are taken from registered coprocessors only")

@@ -45,7 +45,8 @@ static enum exit_code load(const char *path, FILE *errors, bool with_key,
 	}
 	c->warnings = t.warnings;
 
-	enum exit_code code = trouble_print(&t, errors);
+	/* Only who runs it needs the warnings; a command's output is for other programs too. */
+	enum exit_code code = trouble_print(&t, with_key || t.errors ? errors : NULL);
 
 	document_close(&d);
 	if (code)

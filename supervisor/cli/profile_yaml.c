@@ -158,15 +158,6 @@ static bool check_sections(struct profile_file *f)
 	return t->errors == before;
 }
 
-static void check_access(struct profile_file *f)
-{
-	const struct config_node *node = section(f, "access");
-
-	if (node && strcmp(text_of(f, node), "none") != 0)
-		trouble_error(f->troubles, place_of(f, node->mark), "this access check is not "
-			      "supported by this version; write none");
-}
-
 bool profile_file_read(struct profile_file *f, struct bytes text)
 {
 	struct document_errors owner = { .troubles = f->troubles, .file = f->path };
@@ -179,7 +170,6 @@ bool profile_file_read(struct profile_file *f, struct bytes text)
 	snprintf(f->name, sizeof(f->name), "%s", text_of(f, section(f, "profile")));
 	for (const struct config_node *m = section(f, "contracts")->first; m; m = m->next)
 		read_contract(f, m);
-	check_access(f);
 	return f->troubles->errors == before;
 }
 
@@ -428,15 +418,25 @@ static void put_views(struct writer *w, const char *name, const char *top,
 	}
 }
 
+static void put_domain(struct writer *w, const struct config_node *node, const char *path)
+{
+	put_member(w, node, "name", path);
+	put_member(w, node, "version", path);
+	put_member(w, node, "contract", path);
+}
+
 static void put_eip712(struct writer *w)
 {
-	static const char *const keys[] = { "name", "version", "contract", "types" };
+	static const char *const keys[] = { "name", "version", "contract", "types", "keys" };
 	const struct config_node *node = section(w->f, "eip712");
+	const struct config_node *other = find_member(node, "keys");
 
 	document_keys(w->f->troubles, w->f->path, node, keys, ARRAY_LEN(keys));
-	put_member(w, node, "name", "eip712");
-	put_member(w, node, "version", "eip712");
-	put_member(w, node, "contract", "eip712");
+	put_domain(w, node, "eip712");
+	if (other && is_map(w->f, other)) {
+		document_keys(w->f->troubles, w->f->path, other, keys, 3);
+		put_domain(w, other, "eip712.keys");
+	}
 
 	const struct config_node *types = must_have(w, node, "types");
 
@@ -504,6 +504,8 @@ void profile_file_put(struct profile_file *f, const struct profile_choice *choic
 	put_eip712(&w);
 	put_ciphertexts(&w);
 	put_fhe_params(&w);
+	if (section(f, "access"))
+		put(&w, section(f, "access"), false, "access");
 }
 
 /* From here on: checking. */

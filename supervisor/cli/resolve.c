@@ -21,7 +21,7 @@
 static const struct { const char *pattern; unsigned children; bool network; } routes[] = {
 	{ "build", TO_ALL, false },
 	{ "network", TO_ALL, false },
-	{ "account", TO_T | TO_K, false },
+	{ "account", TO_X | TO_T | TO_K, false },
 	{ "send_window", TO_T, false },
 	{ "profile", TO_L | TO_X | TO_T | TO_K, true },
 	{ "chain", TO_L | TO_X | TO_T | TO_K, true },
@@ -39,6 +39,7 @@ static const struct { const char *pattern; unsigned children; bool network; } ro
 	{ "read.*", TO_X, true },
 	{ "done.*", TO_X, true },
 	{ "ciphertexts.*", TO_X, true },
+	{ "access", TO_X, true },
 	{ "fhe_params*", TO_X, true },
 	{ "core", TO_X, false },
 	{ "core.[0-9]*", TO_X, false },

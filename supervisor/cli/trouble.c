@@ -93,11 +93,12 @@ enum exit_code trouble_print(struct troubles *t, FILE *out)
 
 	sort(t);
 	for (unsigned i = 0; i < t->count; i++) {
-		print(&t->list[i], out);
+		if (out)
+			print(&t->list[i], out);
 		free((char *)t->list[i].place.file);
 		free(t->list[i].text);
 	}
-	if (t->dropped)
+	if (t->dropped && out)
 		fprintf(out, "%u more were found; correct these first\n", t->dropped);
 	memset(t, 0, sizeof(*t));
 	return code;

@@ -42,5 +42,5 @@ void trouble_warning(struct troubles *t, struct place at, const char *fmt, ...)
 void trouble_permission(struct troubles *t, struct place at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Print everything in order and forget it; gives the exit code. */
+/* Print everything in order (OUT may be NULL) and forget it; gives the exit code. */
 enum exit_code trouble_print(struct troubles *t, FILE *out);

@@ -9,7 +9,8 @@
 
 TestSuite(request, .timeout = 20);
 
-static struct profile_request profile;
+static struct profile_request row;
+static struct profile profile;
 static uint8_t data[400 * 1024];
 static struct b32 topics[2];
 
@@ -17,14 +18,15 @@ static void begin(void)
 {
 	cr_assert_eq(abi_parse("event PublicDecryptionRequest(uint256 indexed publicDecryptionId, "
 			       "(uint256 ctHandle, uint256 keyId, bytes32 digest, address[] senders)[] materials)",
-			       &profile.event, NULL, NULL), OK);
-	strcpy(profile.role[REQUEST_id], "publicDecryptionId");
-	strcpy(profile.role[REQUEST_materials], "materials");
-	strcpy(profile.role[REQUEST_handle], "ctHandle");
-	strcpy(profile.role[REQUEST_key_id], "keyId");
-	strcpy(profile.role[REQUEST_digest], "digest");
-	strcpy(profile.role[REQUEST_coprocessors], "senders");
-	topics[0] = profile.event.hash;
+			       &row.event, NULL, NULL), OK);
+	strcpy(row.role[REQUEST_id], "publicDecryptionId");
+	strcpy(row.role[REQUEST_materials], "materials");
+	strcpy(row.role[REQUEST_handle], "ctHandle");
+	strcpy(row.role[REQUEST_key_id], "keyId");
+	strcpy(row.role[REQUEST_digest], "digest");
+	strcpy(row.role[REQUEST_coprocessors], "senders");
+	row.kind = KIND_public_decryption;
+	topics[0] = row.event.hash;
 	topics[1] = (struct b32){ { [31] = 7 } };
 }
 
@@ -64,7 +66,10 @@ static const char *why;
 
 static enum err decode(struct bytes d, struct request **out)
 {
-	return request_decode(&profile, BYTES(topics, sizeof(topics)), d, out, &why);
+	struct request_event e = { .profile = &profile, .row = &row,
+				   .topics = BYTES(topics, sizeof(topics)), .data = d };
+
+	return request_decode(&e, out, &why);
 }
 
 Test(request, materials_in_order, .init = begin)
