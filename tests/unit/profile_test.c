@@ -127,6 +127,15 @@ Test(profile, httpz_topics_and_selectors)
 	unload();
 }
 
+static void expect_type(enum op_kind kind, const char *hash)
+{
+	const struct profile_response *a = find_response(&profile, kind);
+	char text[65];
+
+	cr_expect(a->has_eip712);
+	cr_expect_str_eq(hex_encode(BYTES_OF(a->eip712.hash.b), text), hash);
+}
+
 Test(profile, httpz_decryptions)
 {
 	struct addr manager;
@@ -149,7 +158,10 @@ Test(profile, httpz_decryptions)
 	a = find_response(&profile, KIND_user_decryption);
 	cr_expect_str_eq(hex_encode(BYTES_OF(a->eip712.hash.b), text),
 			 "2c4b1a55fe4090104eb889f0e48d4cf11c7cc4b95cf47117b9f0008cbcc10f5f");
-	cr_expect_not(find_response(&profile, KIND_keygen)->has_eip712);
+	expect_type(KIND_preprocess_keygen, "76e9aa7d78d48bc6c0bcdce52b7c722f8bce936a97a619baae97af05193c9c66");
+	expect_type(KIND_keygen, "bd14835bb4ae13c78ecb88ded2c3370325f39e6006eb94ff45e95f98e4c85a2a");
+	expect_type(KIND_crsgen, "a264b318e95080300a3f06a6656a8e7fe24f9903f0e6bcca307efbe39c4c4e09");
+	expect_type(KIND_ksk, "a26aef36cab91dcdf64f26ad31573c1ac229e07a0c0ae03deeff642e13db55c6");
 	cr_expect_str_eq(profile.request[0].role[REQUEST_materials], "snsCtMaterials");
 	cr_expect_str_eq(profile.request[0].role[REQUEST_coprocessors],
 			 "coprocessorTxSenderAddresses");

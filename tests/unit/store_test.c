@@ -152,7 +152,7 @@ Test(store, other_content_under_a_known_id_is_held)
 static void done_in_block(struct store *s, uint64_t op, uint8_t block)
 {
 	struct store_change c = { .op = op, .state = STATE_done, .tx_block = block,
-				  .calldata = BYTES("call", 4) };
+				  .calldata = BYTES("call", 4), .result = "CRS=0x1" };
 	c.tx_block_hash.b[0] = block;
 	c.tx.b[0] = 0xaa;
 	store_put_change(s, &c, on_change, NULL);
@@ -191,6 +191,30 @@ Test(store, a_block_that_left_retracts_and_reopens)
 	store_put_retracted(s, 7, 22, &hash, on_touched, NULL);
 	wait_for(1);
 	cr_assert_eq(put(s, event(1, 9, 23)), STORE_NEW);
+	store_close(&s);
+}
+
+Test(store, the_event_of_an_answered_request_left)
+{
+	struct store *s = open_store();
+	struct b32 hash = { { 20 } };
+
+	put(s, event(4, 1, 20));
+	uint64_t done = t.op;
+	done_in_block(s, done, 21);
+	store_put_retracted(s, 7, 20, &hash, on_touched, NULL);
+	wait_for(1);
+	cr_assert_eq(t.touches, 1);
+	cr_assert_eq(t.touched[0].now, STATE_retracted);
+	/* other content under the same id is a new request, to be answered again */
+	cr_assert_eq(put(s, event(4, 2, 22)), STORE_NEW);
+	cr_assert_neq(t.op, done);
+	/* the same content has the same answer: brought, not computed */
+	cr_assert_eq(put(s, event(4, 1, 23)), STORE_REVIVED);
+	cr_assert_eq(t.op, done);
+	cr_assert(store_row(s, done, visitor));
+	cr_assert_eq(last.state, STATE_submitting);
+	cr_assert_eq(last.tx_block, 0);
 	store_close(&s);
 }
 
