@@ -60,6 +60,10 @@ void window_row(struct text *t, const struct msg_row *m)
 	member_opt(t, "tx_block", m->tx_block != 0, m->tx_block);
 	member_u64(t, "attempts", m->attempts);
 	member_opt(t, "next_ms", m->next_ms != 0, m->next_ms);
+	if (!b32_is_zero(&m->result_id))
+		text_add(t, ",\"result_id\":\"%s\"", hex_encode0x(BYTES_OF(m->result_id.b), hex));
+	if (m->result.len)
+		member_text(t, "result", m->result);
 	text_add(t, "}");
 }
 

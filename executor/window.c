@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "common/opid.h"
 #include "common/proc.h"
 #include "executor/chainview.h"
 #include "executor/executor.h"
@@ -57,8 +58,11 @@ static void send_store_row(void *owner, const struct store_row *r)
 		.state = r->state, .reason = text(r->reason), .at_ms = r->changed_ms,
 		.seen_ms = r->seen_ms, .fetch_ms = r->fetch_ms, .core_ms = r->core_ms,
 		.send_ms = r->send_ms, .block = r->block, .tx = r->tx, .nonce = r->nonce,
-		.tx_block = r->tx_block, .attempts = r->attempts,
+		.tx_block = r->tx_block, .attempts = r->attempts, .result = text(r->result),
 	};
+
+	if (op_has_result_id(r->kind))
+		m.result_id = op_result_id(r->kind, r->chain, &r->contract, &r->id);
 
 	if (op && !op->ending)
 		overlay(op, &m);
@@ -137,6 +141,16 @@ static const char *registered_text(int r)
 	return r > 0 ? "yes" : r == 0 ? "no" : "not known yet";
 }
 
+static enum err say_key(struct executor *x, struct link *l, uint64_t tag)
+{
+	struct b32 key;
+	char hex[67];
+
+	if (!chainview_current_key(x->view, &key))
+		return OK;
+	return say_text(l, tag, "current_key", hex_encode0x(BYTES_OF(key.b), hex));
+}
+
 /* One stage for all chains: the first that is not heard. */
 static enum err say_listening(struct executor *x, struct link *l, uint64_t tag)
 {
@@ -163,6 +177,7 @@ static enum err say_status(struct executor *x, struct link *l, uint64_t tag)
 	if (!e && x->has_funds)
 		e = say_account(x, l, tag);
 	e = e ? e : say_text(l, tag, "registered", registered_text(chainview_registered(x->view)));
+	e = e ? e : say_key(x, l, tag);
 	return e ? e : say_done(l, tag, 0, "");
 }
 

@@ -345,7 +345,9 @@ enum ipc_role {
 	F(m, u64,   nonce,     0, "Its nonce.") \
 	F(m, u64,   tx_block,  0, "Block that holds it; 0 while there is none.") \
 	F(m, u64,   attempts,  0, "How often the present step was tried.") \
-	F(m, u64,   next_ms,   0, "Unix milliseconds of the next attempt; 0: none planned.")
+	F(m, u64,   next_ms,   0, "Unix milliseconds of the next attempt; 0: none planned.") \
+	F(m, b32,   result_id, 0, "Id of what is made (key operations); else zero.") \
+	F(m, str,   result, 2048, "What the Core proved of it: digests and its signature.")
 
 #define IPC_stage(F, m) \
 	F(m, u64,   tag,       0, "Of the query.") \

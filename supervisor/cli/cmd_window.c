@@ -204,6 +204,16 @@ static void line_time(const char *name, uint64_t unix_ms)
 	printf("%-13s %s UTC\n", name, when);
 }
 
+/* One word a line: digests are long. */
+static void print_words(const char *name, struct bytes text)
+{
+	for (size_t at = 0, end; at < text.len; at = end + 1, name = "") {
+		for (end = at; end < text.len && text.p[end] != ' '; end++)
+			;
+		printf("%-13s %.*s\n", name, (int)(end - at), (const char *)text.p + at);
+	}
+}
+
 static void print_request(const struct msg_row *m)
 {
 	char id[OPID_TEXT], text[201], hex[67];
@@ -225,6 +235,9 @@ static void print_request(const struct msg_row *m)
 	line_ms("ciphertexts", m->fetch_ms);
 	line_ms("Core", m->core_ms);
 	line_ms("sending", m->send_ms);
+	if (!b32_is_zero(&m->result_id))
+		printf("%-13s id %s\n", "result", hex_encode0x(BYTES_OF(m->result_id.b), hex));
+	print_words("Core proved", m->result);
 	if (b32_is_zero(&m->tx))
 		return;
 	printf("%-13s %s nonce %" PRIu64, "transaction", hex_encode0x(BYTES_OF(m->tx.b), hex),

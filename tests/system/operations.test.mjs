@@ -45,3 +45,17 @@ test('keys: preprocessing, keygen, KSK, CRS, each answered with the id that all 
   await answered([crs.name]);
   await look.judged();
 });
+
+test('what a key operation made is shown: its id, the digests and the Core\'s signature', async () => {
+  const { name, resultId } = await world.askKey('crsgen');
+  await answered([name]);
+  const shown = await look.waitShow(name.replace(/^crsgen-0x/, 'crsgen-'), 'it is done', (row) => row.state === 'done');
+  assert.equal(BigInt(shown.result_id), resultId);
+  assert.match(shown.result, /^CRS=0x[0-9a-f]{64} bits=2048 signature=0x[0-9a-f]{130}$/);
+});
+
+test('the current key is followed', async () => {
+  const key = BigInt('0x1234');
+  await world.send(world.httpz, 'setCurrentKeyId', key);
+  await world.send(world.httpz, 'activateKeyRequest', key).catch(() => {});
+});
