@@ -142,6 +142,12 @@ async function build(world, options, keep) {
     resync: asking.resync,
     ...makeJudge({ chain, requests: asking.requests, node, core, manager, httpz, raws }),
   });
+  /** Any event of a contract ('manager' or 'HTTPZ'), as if the contract had emitted it itself. */
+  world.emitRaw = (name, event, ...args) => {
+    const contract = name === 'HTTPZ' ? httpz : manager;
+    const { topics, data } = contract.interface.encodeEventLog(event, args);
+    return asking.send(contract, 'emitRaw', topics, data);
+  };
   world.registerNode = (identity = core.address) => {
     return asking.send(httpz, 'addKmsNode', node.address, identity, '127.0.0.1');
   };
