@@ -92,7 +92,7 @@ const hopeless = [
     /the user is the contract itself/],
   ['no public key', 'manager', 'UserDecryptionRequest', () => [[material(4)], someUser, '0x'], 'user', /public key is empty/],
   ['a public key of 200 KiB', 'manager', 'UserDecryptionRequest',
-    () => [[material(4)], someUser, `0x${'ab'.repeat(200 * 1024)}`], 'user', /over 64 KiB/],
+    () => [[material(4)], someUser, `0x${'00'.repeat(200 * 1024)}`], 'user', /over 64 KiB/],
   ['FHE parameters that do not exist', 'HTTPZ', 'CrsgenRequest', () => [['nonsense']], 'crsgen', /no such FHE parameters/],
   ['a key switched to itself', 'HTTPZ', 'KskRequest', () => [5n, 5n, ['test']], 'ksk', /switched to itself/],
 ];
@@ -110,7 +110,7 @@ for (const [i, [title, contract, event, args, prefix, why]] of hopeless.entries(
 
 test('a key of 1 MiB does not fit into an event that is read: held, and reading goes on', async () => {
   const from = look.mark();
-  await world.emitRaw('manager', 'UserDecryptionRequest', 900100n, [material(4)], someUser, `0x${'ab'.repeat(1 << 20)}`);
+  await world.emitRaw('manager', 'UserDecryptionRequest', 900100n, [material(4)], someUser, `0x${'00'.repeat(1 << 20)}`);
   const line = await look.waitLine('X010', { from });
   assert.match(line.id, /^user-900100$/);
   await answered(await world.ask(1));

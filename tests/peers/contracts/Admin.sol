@@ -34,8 +34,18 @@ abstract contract Admin {
 
     /// Emits a log with exactly these topics (at most four) and this data.
     function emitRaw(bytes32[] calldata topics, bytes calldata data) external onlyOwner {
+        emitLog(topics, data);
+    }
+
+    /// The same with zero bytes behind the data, up to a size that no transaction can carry.
+    function emitPadded(bytes32[] calldata topics, bytes calldata data, uint256 size) external onlyOwner {
+        bytes memory padded = new bytes(size);
+        for (uint256 i = 0; i < data.length; i++) padded[i] = data[i];
+        emitLog(topics, padded);
+    }
+
+    function emitLog(bytes32[] calldata topics, bytes memory d) private {
         require(topics.length <= 4, "at most four topics");
-        bytes memory d = data;
         bytes32[4] memory t;
         for (uint256 i = 0; i < topics.length; i++) t[i] = topics[i];
         uint256 n = topics.length;
