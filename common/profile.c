@@ -10,6 +10,7 @@
  *	done.<kind>.contract .function
  *	eip712.name .version .contract	eip712.keys.name .version .contract
  *	ciphertexts.source .url	fhe_params.I.name .value	access
+ *	user_signature.contract .function .type .role.<role> .value.<member of the type>
  *
  * A section that is not there is empty: a process is given what it needs.  Checks go on
  * after a trouble, so that an operator sees all of them at once.
@@ -459,5 +460,6 @@ enum err profile_load(const struct settings *s, const struct profile_errors *err
 	load_views(&l);
 	load_fhe_params(&l);
 	load_access(&l);
+	load_user_signature(&l);
 	return l.first;
 }

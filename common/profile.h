@@ -98,6 +98,20 @@ enum profile_read_name {
 	READ_COUNT
 };
 
+/* The request's own call, in whose data the user's signature over the request stands. */
+#define PROFILE_SIGNED_MAX 8
+struct profile_user_signature {
+	bool present;
+	unsigned contract;
+	struct abi_line function;
+	/* Parameters by what they say; handle is a member of the items of materials. */
+	char materials[PROFILE_PATH_MAX], handle[PROFILE_PATH_MAX], user[PROFILE_PATH_MAX];
+	char public_key[PROFILE_PATH_MAX], signature[PROFILE_PATH_MAX];
+	struct b32 type_hash;		/* of the EIP-712 type that the user signs */
+	unsigned members;
+	char member[PROFILE_SIGNED_MAX][PROFILE_PATH_MAX];	/* parameters, in the type's order */
+};
+
 struct profile_fhe_params { char name[72]; uint64_t value; };	/* name or 0x digest -> 0, 1 */
 
 struct profile {
@@ -112,6 +126,7 @@ struct profile {
 	struct profile_fhe_params fhe_param[16];
 	struct profile_domain domain[2];	/* by op_group: OP_DECRYPTION, OP_KEY */
 	bool checks_access;		/* access: access_control */
+	struct profile_user_signature user_signature;
 	char ciphertext_url[128];	/* "{bucket}/{digest}"; "" when inline */
 	bool ciphertext_inline;
 };

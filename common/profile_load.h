@@ -41,3 +41,4 @@ void load_domains(struct load *l);
 void load_ciphertexts(struct load *l);
 void load_fhe_params(struct load *l);
 void load_access(struct load *l);
+void load_user_signature(struct load *l);

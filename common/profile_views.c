@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/keccak.h"
 #include "common/profile_load.h"
 
 static const char *const reads[] = {
@@ -148,6 +149,97 @@ void load_fhe_params(struct load *l)
 		f->value = *value == '1';
 	}
 	l->out->fhe_params = count;
+}
+
+/* The user's signature.  Each member of the type stands for a parameter of the function. */
+
+static void load_parameter(struct load *l, const char *role, enum abi_type type,
+			   char out[PROFILE_PATH_MAX])
+{
+	const struct abi_line *f = &l->out->user_signature.function;
+
+	load_text(l, load_at(l, "user_signature.role.%s", role), out, PROFILE_PATH_MAX);
+
+	uint16_t node = abi_find(f, f->inputs, out);
+
+	if (!*out || !node || f->node[node].type != type)
+		load_trouble(l, ERR_MISSING, 0, "%s has no parameter of the right type for the role "
+			     "%s", f->name, role);
+}
+
+/* What a struct hash can hold of it: one word, or the keccak256 of bytes or of words. */
+static bool is_signable(const struct abi_line *f, uint16_t node)
+{
+	enum abi_type type = f->node[node].type;
+
+	return is_word(type) || type == ABI_BYTES || type == ABI_STRING ||
+	       (type == ABI_ARRAY && is_word(f->node[f->node[node].first].type));
+}
+
+static void load_signed_member(struct load *l, const char *name, size_t len)
+{
+	struct profile_user_signature *u = &l->out->user_signature;
+	const char *path = load_at(l, "user_signature.value.%.*s", (int)len, name);
+	uint16_t node = abi_find(&u->function, u->function.inputs, path);
+
+	if (u->members == PROFILE_SIGNED_MAX) {
+		load_trouble(l, ERR_TOO_BIG, 0, "at most %u members", PROFILE_SIGNED_MAX);
+		return;
+	}
+	load_text(l, path, u->member[u->members++], PROFILE_PATH_MAX);
+	if (!*path || !node || !is_signable(&u->function, node))
+		load_trouble(l, ERR_MISSING, 0, "no parameter of %s stands for the member %.*s",
+			     u->function.name, (int)len, name);
+}
+
+/* "Name(type member,type member)" */
+static void load_signed_type(struct load *l)
+{
+	struct profile_user_signature *u = &l->out->user_signature;
+	const char *type = load_at(l, "user_signature.type"), *at = strchr(type, '(');
+
+	u->type_hash = keccak_text(type);
+	if (!at || type[strlen(type) - 1] != ')' || strchr(at + 1, '(')) {
+		load_trouble(l, ERR_FORMAT, 0, "a type is a name and members in brackets");
+		return;
+	}
+	while (*++at && *at != ')') {
+		size_t word = strcspn(at, " ,)"), len = at[word] == ' ' ? strcspn(at + word + 1, ",)") : 0;
+
+		if (!len) {
+			load_at(l, "user_signature.type");
+			load_trouble(l, ERR_FORMAT, 0, "a member is a type, one space and a name");
+			return;
+		}
+		load_signed_member(l, at + word + 1, len);
+		at += word + len + 1;
+		if (*at == ')')
+			return;
+	}
+}
+
+void load_user_signature(struct load *l)
+{
+	struct profile_user_signature *u = &l->out->user_signature;
+
+	if (!find_setting(l->s, "user_signature.function"))
+		return;
+	u->present = true;
+	u->contract = load_contract(l, load_at(l, "user_signature.contract"));
+	if (!load_line(l, load_at(l, "user_signature.function"), ABI_FUNCTION, &u->function))
+		return;
+	load_parameter(l, "materials", ABI_ARRAY, u->materials);
+	load_parameter(l, "user", ABI_ADDRESS, u->user);
+	load_parameter(l, "public_key", ABI_BYTES, u->public_key);
+	load_parameter(l, "signature", ABI_BYTES, u->signature);
+	load_text(l, load_at(l, "user_signature.role.handle"), u->handle, PROFILE_PATH_MAX);
+
+	uint16_t list = abi_find(&u->function, u->function.inputs, u->materials);
+
+	if (list && *u->handle && !abi_find(&u->function, u->function.node[list].first, u->handle))
+		load_trouble(l, ERR_MISSING, 0, "the items of %s have no \"%.60s\"", u->materials,
+			     u->handle);
+	load_signed_type(l);
 }
 
 void load_views(struct load *l)

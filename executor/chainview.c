@@ -341,6 +341,48 @@ void chainview_ask_access(struct chainview *v, const struct b32 *handle, const s
 	ask(v, r->contract, &r->function, r, args, user ? 2 : 1, asker);
 }
 
+/* Transactions of events. */
+
+struct call_question {
+	struct executor *x;
+	uint64_t op;
+	void (*cb)(struct executor *x, uint64_t op, const struct chain_call *call);
+};
+
+static void on_call(void *owner, const struct jsonrpc_reply *reply)
+{
+	static uint8_t input[IPC_LOG_MAX];
+	struct call_question *q = owner;
+	struct chain_call call = { .found = false };
+	size_t len;
+
+	if (reply->outcome == RPC_OK && !cJSON_IsNull(reply->result) &&
+	    json_bytes(json_get(reply->result, "input"), input, sizeof(input), &len) == OK) {
+		call.data = BYTES(input, len);
+		call.found = cJSON_IsNull(json_get(reply->result, "to")) ||
+			     json_addr(json_get(reply->result, "to"), &call.to) == OK;
+	}
+	q->cb(q->x, q->op, &call);
+	free(q);
+}
+
+void chainview_ask_call(struct chainview *v, const struct op *op,
+			void (*cb)(struct executor *x, uint64_t op, const struct chain_call *call))
+{
+	struct call_question *q = malloc(sizeof(*q));
+	char params[80], hash[67];
+	struct jsonrpc_call call = { .method = "eth_getTransactionByHash", .params = params,
+				     .on_reply = on_call, .owner = q };
+
+	check(q != NULL);
+	*q = (struct call_question){ .x = v->x, .op = op->number, .cb = cb };
+	snprintf(params, sizeof(params), "[\"%s\"]", hex_encode0x(BYTES_OF(op->tx_hash.b), hash));
+	if (jsonrpc_send(rpc_of(v, op->profile->contract), -1, &call, 1, CALL_TIMEOUT_S, NULL) == OK)
+		return;
+	cb(v->x, op->number, &(struct chain_call){ .found = false });
+	free(q);
+}
+
 /* Up to one batch of questions about one chain. */
 static void send_questions(struct chainview *v)
 {

@@ -43,6 +43,14 @@ void chainview_ask_done(struct chainview *v, const struct op *op, struct chain_a
 void chainview_ask_access(struct chainview *v, const struct b32 *handle, const struct addr *user,
 			  struct chain_asker asker);
 
+/*
+ * The transaction that emitted OP's event: to whom it went (zero: it made a contract) and its
+ * data, borrowed until CB returns.  FOUND is false while no node shows it.
+ */
+struct chain_call { bool found; struct addr to; struct bytes data; };
+void chainview_ask_call(struct chainview *v, const struct op *op,
+			void (*cb)(struct executor *x, uint64_t op, const struct chain_call *call));
+
 /* Id of the current key, as last read; false while it is not known, or the profile cannot tell. */
 bool chainview_current_key(const struct chainview *v, struct b32 *out);
 void chainview_refresh(struct chainview *v);		/* what is read each minute: now */

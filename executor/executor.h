@@ -40,6 +40,7 @@ struct executor_options {
 	uint64_t message_max;		/* of the Core, bytes */
 	bool send_late;			/* late_answers: send */
 	bool centralized;		/* core.mode */
+	bool wants_signature;		/* user_signature: required */
 	bool allow_private;		/* bucket URLs may name private addresses */
 	struct addr core_signer;	/* kms_signer_address */
 };

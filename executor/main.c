@@ -64,6 +64,7 @@ static void read_options(struct executor *x)
 		.message_max = get_setting_u64(s, "core.max_message"),
 		.send_late = strcmp(get_setting(s, "late_answers"), "send") == 0,
 		.centralized = strcmp(get_setting(s, "core.mode"), "centralized") == 0,
+		.wants_signature = strcmp(get_setting(s, "user_signature"), "required") == 0,
 		.allow_private = get_setting_u64(s, "s3.private_ok") != 0,
 		.core_signer = get_setting_addr(s, "kms_signer_address"),
 	};

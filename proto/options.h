@@ -133,8 +133,8 @@
 	  "requests in memory at once") \
 	O(body_budget, "body_budget", size, BETWEEN(1 << 20, 1ull << 40), "128MiB", \
 	  "body_budget", TO_X, "bytes of ciphertext in memory at once") \
-	O(user_signature, "user_signature", words, WORDS("off|required"), "off", "", TO_C, \
-	  "required: the user's own signature is verified again") \
+	O(user_signature, "user_signature", words, WORDS("off|required"), "off", \
+	  "user_signature", TO_X, "required: the user's own signature is verified again") \
 	O(monitor_listen, "monitor.listen", listen, ANY, "127.0.0.1:9464", "http.listen", TO_M, \
 	  "where the window for operators listens (HTTP)") \
 	O(poll_interval, "poll_interval", duration_ms, BETWEEN(20, 60000), "250ms", \
@@ -158,7 +158,6 @@
 #define UNSUPPORTED(U) \
 	U("parent_chain", "", "settlement is judged by the chain's own time") \
 	U("core.tls", "", "the Core is spoken to without TLS: let it listen on a private network") \
-	U("user_signature", "off", "the contracts have checked the user's signature") \
 	U("sending", "on", "this version sends what it answers") \
 	U("verify_coprocessors", "true", "ciphertexts are taken from registered coprocessors only")
 

@@ -40,6 +40,7 @@ static const struct { const char *pattern; unsigned children; bool network; } ro
 	{ "done.*", TO_X, true },
 	{ "ciphertexts.*", TO_X, true },
 	{ "access", TO_X, true },
+	{ "user_signature.*", TO_X, true },
 	{ "fhe_params*", TO_X, true },
 	{ "core", TO_X, false },
 	{ "core.[0-9]*", TO_X, false },
@@ -313,6 +314,15 @@ static void check_listen(struct resolver *r)
 				"what the connector does; use 127.0.0.1, or guard the port");
 }
 
+static void check_user_signature(struct resolver *r, const struct profile *p)
+{
+	const struct option_value *v = resolver_value(r, OPT_user_signature);
+
+	if (v->usable && strcmp(v->text, "required") == 0 && !p->user_signature.present)
+		trouble_error(r->t, v->place, "the profile does not say where the user's signature "
+			      "stands; write off, or use another profile");
+}
+
 static void open_profile(struct resolver *r)
 {
 	const struct option_value *v = resolver_value(r, OPT_profile);
@@ -341,6 +351,7 @@ void resolve_document(struct document *d, struct connector_config *c)
 	if (r.has_profile) {
 		profile_file_put(&r.profile, &r.choice, r.all);
 		profile_file_check(&r.profile, r.all, &profile);
+		check_user_signature(&r, &profile);
 	}
 	if (!r.t->errors) {
 		put_network(&r, c);

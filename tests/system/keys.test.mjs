@@ -91,3 +91,17 @@ test('access control: a denial waits, and is refused when it stays one', async (
   const stats = await world.core.stats();
   assert.equal(stats.calls.UserDecrypt ?? 0, 0, 'the Core never saw it');
 });
+
+test('the user\'s own signature, where it is required', async () => {
+  await begin({ config: { user_signature: 'required' } });
+  await look.answered(await world.askUser(2, { types: [0, 5], materials: 2 }));
+  await world.send(world.manager, 'setCheckUserSignature', false);
+  const [unsigned] = await world.askUser(1, { unsigned: true });
+  const refused = (row) => row.state === 'refused';
+  assert.match((await look.waitShow(unsigned, 'it is refused', refused)).reason, /not signed by its user/);
+  const key = '0x2000000000000000' + 'ab'.repeat(32);
+  const material = [1n << 16n, 1n, `0x${'07'.repeat(32)}`, [world.coprocessors[0].address]];
+  await world.emitRaw('manager', 'UserDecryptionRequest', 777n, [material], world.owner.address, key);
+  assert.match((await look.waitShow('user-777', 'it is refused', refused)).reason, /no direct call/);
+  assert.equal((await world.core.stats()).calls.UserDecrypt, 2, 'the Core never saw the others');
+});
