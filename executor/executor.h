@@ -10,6 +10,7 @@
 #include "common/link.h"
 #include "common/profile.h"
 #include "executor/core.h"
+#include "executor/line.h"
 #include "executor/stage.h"
 #include "executor/store.h"
 
@@ -71,15 +72,16 @@ struct executor {
 
 	/* Requests in memory. */
 	struct op *bucket[OP_BUCKETS];
-	unsigned active;
+	unsigned active, live;		/* all; those of the live lane */
 	uint64_t loaded_to;		/* all open rows up to here are in memory or set aside */
+	uint64_t live_to;		/* rows up to here have been looked at for the live lane */
 	bool some_aside;		/* some below were set aside for want of room */
 	uint64_t newest;		/* highest operation number known */
-	struct op *core_first, **core_last;	/* waiting for room at the Core */
+	struct line core_line;		/* waiting for room at the Core */
 	unsigned core_busy, core_limit;
 	uint64_t tickets;		/* of questions about access */
 	uint64_t forgot_said_ms;	/* monotonic: the last line that says the Core forgot */
-	struct op *submit_first, **submit_last;	/* waiting for credit at the submitter */
+	struct line submit_line;	/* waiting for credit at the submitter */
 
 	/* Of the account, as the submitter says. */
 	struct msg_funds funds;

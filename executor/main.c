@@ -86,8 +86,8 @@ static void open_stages(struct executor *x)
 	stage_init(&x->core_stage, &core_row, x->loop, on_release, x);
 	stage_init(&x->storage_stage, &storage_row, x->loop, on_release, x);
 	stage_init(&x->sending_stage, &sending_row, x->loop, on_release, x);
-	x->core_last = &x->core_first;
-	x->submit_last = &x->submit_first;
+	line_init(&x->core_line, LINE_CORE);
+	line_init(&x->submit_line, LINE_SUBMIT);
 }
 
 static bool is_anything_paused(const struct executor *x)

@@ -76,8 +76,10 @@ struct op {
 	struct core_call *call;		/* owned by core until its callback */
 	struct timer *timer;		/* back-off */
 	bool asked;			/* the Core may know it: ask for the result first */
-	bool at_core, in_core_line, in_submit_line, at_submitter;
-	struct op *next_core, *next_submit, *next_parked;
+	bool at_core, at_submitter;
+	enum lane lane;
+	struct line_place place[LINES];
+	struct op *next_parked;
 	struct stage *parked_at;
 
 	unsigned attempts;		/* of the present step */
