@@ -10,6 +10,7 @@
 #include "common/link.h"
 #include "common/profile.h"
 #include "executor/core.h"
+#include "executor/s3.h"
 #include "executor/stage.h"
 #include "executor/store.h"
 
@@ -40,6 +41,7 @@ struct executor_options {
 	uint64_t message_max;		/* of the Core, bytes */
 	bool send_late;			/* late_answers: send */
 	bool allow_private;		/* bucket URLs may name private addresses */
+	struct addr account;		/* of this node; the signer has its key */
 	struct addr core_signer;	/* kms_signer_address */
 };
 
@@ -51,6 +53,7 @@ struct executor {
 	unsigned chains;
 	struct executor_chain chain[CHAINS_MAX];
 	struct http *http;
+	struct s3 s3;
 	struct chainview *view;
 	struct fetcher *fetcher;
 	struct core *core;

@@ -74,9 +74,7 @@ bool op_is_too_late(const struct op *op)
 static void set_reason(struct op *op, const char *reason)
 {
 	snprintf(op->reason, sizeof(op->reason), "%s", reason ? reason : "");
-	for (char *c = op->reason; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	clean_text(op->reason, "");
 }
 
 void op_again(struct op *op, const char *reason)
@@ -222,21 +220,13 @@ static void on_fetched(void *owner, enum fetch_outcome what, const char *why)
 		op_fire(op, OP_EVENT_open, reason);	/* to wait there with the others for the canary */
 }
 
-/* Storage that the operator wrote needs no list of the chain. */
-static bool knows_storage(const struct executor *x)
-{
-	const char *base = find_setting(x->settings, "s3.endpoint");
-
-	return (base && *base) || chainview_has_buckets(x->view);
-}
-
 static void act_get_bodies(struct op *op)
 {
 	struct executor *x = op->x;
 
 	if (op->fetch)
 		return;
-	if (!knows_storage(x)) {
+	if (!chainview_has_buckets(x->view)) {
 		op->wants_buckets = true;
 		set_reason(op, "the coprocessors' buckets are not known yet");
 		return;

@@ -60,6 +60,7 @@
 	E(X021, sending_paused,   WARN,  "answers wait: sending is paused", "see why= and clears=") \
 	E(X022, sending_on,       INFO,  "answers are sent again", "") \
 	E(X023, core_odd,         WARN,  "the Core answers again and again what was not expected; the stage is paused", "see why=; one request is tried every 30 s") \
+	E(X024, credentials_bad,  ERROR, "the credentials of the storage are not usable", "correct the file that s3_config.credentials_file names, kms-connector reload") \
 	E(T001, paused,           WARN,  "sending is paused", "see why= and clears=") \
 	E(T002, resumed,          INFO,  "sending goes on", "") \
 	E(T003, foreign_nonce,    ERROR, "another program uses our account", "stop the other program; one account belongs to one connector") \
