@@ -153,3 +153,10 @@ const struct profile_request *find_request(const struct profile *p, const struct
    (borrowed from the profile), or NULL. */
 enum revert_meaning profile_revert(const struct profile *p, struct bytes data,
 				   const char **name_out);
+
+/*
+ * Who signs for ACCOUNT's node, by what the read kms_identity returned.  ERR_MISSING: it is not
+ * in the list; ERR_FORMAT: there is no such list, or its identity is no address and no key.
+ */
+enum err profile_identity(const struct profile_read *r, struct abi_view root,
+			  const struct addr *account, struct addr *out) MUST_CHECK;

@@ -81,7 +81,7 @@ static bool was_asked(const struct request *r, unsigned i)
 	return false;
 }
 
-static bool has_control(const struct op *op)
+static bool has_access_control(const struct op *op)
 {
 	const struct profile *p = &op->x->profile;
 
@@ -95,7 +95,7 @@ static void ask_control(struct op *op)
 	struct access *a = op->access;
 
 	a->asking = true;
-	for (unsigned i = 0; has_control(op) && i < r->materials; i++) {
+	for (unsigned i = 0; has_access_control(op) && i < r->materials; i++) {
 		if (was_asked(r, i))
 			continue;
 		a->waiting++;
@@ -134,7 +134,7 @@ void access_ask(struct op *op)
 
 	if (op->access)
 		return;
-	if (op_group(op->kind) != OP_DECRYPTION || (!wants_signature && !has_control(op))) {
+	if (op_group(op->kind) != OP_DECRYPTION || (!wants_signature && !has_access_control(op))) {
 		op_fire(op, OP_EVENT_allowed, NULL);
 		return;
 	}

@@ -7,7 +7,6 @@
 
 #include "executor/executor.h"
 
-#define BUCKET_URL_MAX   256
 #define BUCKETS_MAX      128	/* coprocessors of one chain */
 
 struct op;
@@ -18,10 +17,10 @@ void chainview_free(struct chainview **v);
 /* Bucket URL of a coprocessor; NULL while it is not known (the list is then asked again). */
 const char *find_bucket(struct chainview *v, const struct addr *coprocessor);
 
-/* The list of coprocessors has been read at least once. */
+/* The list of coprocessors has been read at least once, or the contracts have none. */
 bool chainview_has_buckets(const struct chainview *v);
 
-/* Does the chain list our Core's signer as a node's identity?  1 yes, 0 no, -1 not known yet. */
+/* Does the chain list our account with our Core's signer?  1 yes, 0 no, -1 not known yet. */
 int chainview_registered(const struct chainview *v);
 
 /* What the chain says to a question; UNKNOWN: no answer now. */

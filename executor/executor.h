@@ -11,6 +11,7 @@
 #include "common/profile.h"
 #include "executor/core.h"
 #include "executor/line.h"
+#include "executor/s3.h"
 #include "executor/stage.h"
 #include "executor/store.h"
 
@@ -43,6 +44,7 @@ struct executor_options {
 	bool centralized;		/* core.mode */
 	bool wants_signature;		/* user_signature: required */
 	bool allow_private;		/* bucket URLs may name private addresses */
+	struct addr account;		/* of this node; the signer has its key */
 	struct addr core_signer;	/* kms_signer_address */
 };
 
@@ -54,6 +56,7 @@ struct executor {
 	unsigned chains;
 	struct executor_chain chain[CHAINS_MAX];
 	struct http *http;
+	struct s3 s3;
 	struct chainview *view;
 	struct fetcher *fetcher;
 	struct core *core;

@@ -4,10 +4,13 @@
  * Hears:  events, heads and retractions from the listener; what became of answers from the
  *         submitter; questions from monitor and operators.
  * Says:   grants and questions to the listener, answers to the submitter.
- * Owns:   the store, from store_open() until the process ends.
+ * Owns:   the store, from store_open() until the process ends; the credentials of the storage,
+ *         which sign requests to the operator's own server and to no other.
  * Trusts: nobody.  An event's data is decoded again here, a ciphertext must have its digest,
  *         the Core's answer must carry the registered signature before it is one.
  */
+
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/proc.h"
@@ -66,6 +69,7 @@ static void read_options(struct executor *x)
 		.centralized = strcmp(get_setting(s, "core.mode"), "centralized") == 0,
 		.wants_signature = strcmp(get_setting(s, "user_signature"), "required") == 0,
 		.allow_private = get_setting_u64(s, "s3.private_ok") != 0,
+		.account = get_setting_addr(s, "account"),
 		.core_signer = get_setting_addr(s, "kms_signer_address"),
 	};
 }
@@ -128,6 +132,19 @@ static void on_tick(void *owner)
 		  link_is_up(x->submitter) ? "" : "waits for the submitter");
 }
 
+static void open_storage(struct executor *x)
+{
+	int fd = proc_fd("credentials");
+	const char *why;
+
+	if (s3_open(&x->s3, x->settings, fd, &why) != OK) {
+		log_say(EV_X024_credentials_bad, "why=\"%s\"", why);
+		_exit(EXIT_config);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
 static void executor_open(struct executor *x)
 {
 	static const struct http_limits limits = { .connections_per_host = 32, .connections = 128 };
@@ -138,6 +155,7 @@ static void executor_open(struct executor *x)
 	read_options(x);
 	open_chains(x);
 	open_stages(x);
+	open_storage(x);
 	x->http = http_new(x->loop, &limits);
 	x->tick = timer_new(x->loop, on_tick, x);
 	x->core_limit = x->opt.window < 256 ? x->opt.window : 256;

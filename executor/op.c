@@ -78,9 +78,7 @@ static void set_reason(struct op *op, const char *reason)
 	if (reason == op->reason)
 		return;
 	snprintf(op->reason, sizeof(op->reason), "%s", reason ? reason : "");
-	for (char *c = op->reason; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	clean_text(op->reason, "");
 }
 
 void op_again(struct op *op, const char *reason)
@@ -251,14 +249,6 @@ static void on_fetched(void *owner, enum fetch_outcome what, const char *why)
 		op_fire(op, OP_EVENT_open, reason);	/* to wait there with the others for the canary */
 }
 
-/* Storage that the operator wrote needs no list of the chain. */
-static bool knows_storage(const struct executor *x)
-{
-	const char *base = find_setting(x->settings, "s3.endpoint");
-
-	return (base && *base) || chainview_has_buckets(x->view);
-}
-
 static void act_get_bodies(struct op *op)
 {
 	struct executor *x = op->x;
@@ -269,7 +259,7 @@ static void act_get_bodies(struct op *op)
 		op_fire(op, OP_EVENT_ready, NULL);
 		return;
 	}
-	if (!knows_storage(x)) {
+	if (!chainview_has_buckets(x->view)) {
 		op->wants_buckets = true;
 		set_reason(op, "the coprocessors' buckets are not known yet");
 		return;

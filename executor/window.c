@@ -15,14 +15,9 @@
 
 enum what { ASK_STATUS = 1, ASK_ONE = 2, ASK_LIST = 3 };
 
-static struct bytes text(const char *s)
-{
-	return BYTES(s, strlen(s));
-}
-
 static enum err say_done(struct link *l, uint64_t tag, uint64_t n, const char *why)
 {
-	struct msg_done m = { .tag = tag, .count = n, .text = text(why) };
+	struct msg_done m = { .tag = tag, .count = n, .text = bytes_str(why) };
 	return send_done(l, &m);
 }
 
@@ -37,7 +32,7 @@ struct reader {
 static void overlay(const struct op *op, struct msg_row *m)
 {
 	m->state = op->state;
-	m->reason = text(op->reason);
+	m->reason = bytes_str(op->reason);
 	m->at_ms = op->changed_ms;
 	m->fetch_ms = op->fetch_ms;
 	m->core_ms = op->core_ms;
@@ -46,7 +41,7 @@ static void overlay(const struct op *op, struct msg_row *m)
 	m->attempts = op->attempts;
 	m->next_ms = op->next_ms;
 	if (op->parked_at)
-		m->reason = text(op->parked_at->why);
+		m->reason = bytes_str(op->parked_at->why);
 }
 
 static void send_store_row(void *owner, const struct store_row *r)
@@ -55,7 +50,7 @@ static void send_store_row(void *owner, const struct store_row *r)
 	const struct op *op = find_op(q->x, r->op);
 	struct msg_row m = {
 		.tag = q->tag, .op = r->op, .chain = r->chain, .kind = r->kind, .id = r->id,
-		.state = r->state, .reason = text(r->reason), .at_ms = r->changed_ms,
+		.state = r->state, .reason = bytes_str(r->reason), .at_ms = r->changed_ms,
 		.seen_ms = r->seen_ms, .fetch_ms = r->fetch_ms, .core_ms = r->core_ms,
 		.send_ms = r->send_ms, .block = r->block, .tx = r->tx, .nonce = r->nonce,
 		.tx_block = r->tx_block, .attempts = r->attempts, .result = text(r->result),
@@ -75,8 +70,8 @@ static void send_store_row(void *owner, const struct store_row *r)
 static enum err say_stage(struct link *l, uint64_t tag, const char *name, uint64_t state,
 			  uint64_t since_ms, const char *why, const char *clears)
 {
-	struct msg_stage m = { .tag = tag, .name = text(name), .state = state, .since_ms = since_ms,
-			       .why = text(why), .clears = text(clears) };
+	struct msg_stage m = { .tag = tag, .name = bytes_str(name), .state = state,
+			       .since_ms = since_ms, .why = bytes_str(why), .clears = bytes_str(clears) };
 	return send_stage(l, &m);
 }
 
@@ -90,7 +85,7 @@ static enum err say_own_stage(struct link *l, uint64_t tag, const struct stage *
 
 static enum err say_text(struct link *l, uint64_t tag, const char *name, const char *value)
 {
-	struct msg_figure m = { .tag = tag, .name = text(name), .value = text(value) };
+	struct msg_figure m = { .tag = tag, .name = bytes_str(name), .value = bytes_str(value) };
 	return send_figure(l, &m);
 }
 
@@ -308,7 +303,7 @@ static struct stage *find_stage(struct executor *x, struct bytes name)
 	struct stage *all[] = { &x->core_stage, &x->sending_stage, &x->storage_stage };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
-		if (bytes_eq(name, text(all[i]->row->name)))
+		if (bytes_is(name, all[i]->row->name))
 			return all[i];
 	return NULL;
 }

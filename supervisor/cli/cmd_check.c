@@ -81,6 +81,22 @@ static void print_core(const struct settings *s)
 	printf("  %-22s%s\n", "signs results as", get_setting(s, "kms_signer_address"));
 }
 
+static void print_storage(const struct connector_config *c)
+{
+	const struct settings *s = c->child[ROLE_EXECUTOR];
+	const char *endpoint = get_setting(s, "s3.endpoint"), *bucket = get_setting(s, "s3.bucket");
+
+	printf("storage\n");
+	printf("  %-22sbuckets that coprocessors register%s%s\n", "ciphertexts from",
+	       *bucket ? ", then our own: " : "", bucket);
+	if (!*endpoint)
+		return;
+	printf("  %-22s%s, %s style\n", "s3:// names are at", endpoint, get_setting(s, "s3.style"));
+	if (c->credentials_file)
+		printf("  %-22sregion %s, credentials in %s\n", "signed requests to it",
+		       get_setting(s, "s3.region"), c->credentials_file);
+}
+
 static void print_places(const struct connector_config *c)
 {
 	char journal[4200];
@@ -154,6 +170,7 @@ static void print_all(const struct connector_config *c)
 		print_chain(s, i);
 	print_operations(s);
 	print_core(c->child[ROLE_EXECUTOR]);
+	print_storage(c);
 	print_places(c);
 	print_money(c);
 }

@@ -160,30 +160,41 @@ static bool parse_list(int argc, char **argv, struct msg_query *q, bool *json)
 	return true;
 }
 
-int cmd_list(int argc, char **argv, const struct connector_config *c)
+/* All rows of a query, each by ON_ROW(row, L). */
+static int print_rows(const struct connector_config *c, struct msg_query *q,
+		      void (*on_row)(const struct msg_row *m, void *owner), struct list *l)
 {
-	struct msg_query q = { .what = 3, .limit = 50 };
-	struct list l = { .json = false };
 	struct msg_done done;
-
-	if (!parse_list(argc, argv, &q, &l.json))
-		return usage("list [--state STATE] [--kind KIND] [--limit 1..1000] [--json]");
 	enum exit_code code = begin(c);
+
 	if (code)
 		return (int)code;
-	q.tag = talk.tag;
-	enum err e = talk_send(&talk, &ipc_query, &q);
-	if (l.json && !e)
+	q->tag = talk.tag;
+	enum err e = talk_send(&talk, &ipc_query, q);
+	if (e)
+		return broken(e);
+	if (l->json)
 		printf("{\"requests\":[");
-	e = e ? e : take_rows(on_list_row, &l, &done);
-	if (l.json)
+	e = take_rows(on_row, l, &done);
+	if (l->json)
 		printf("]}\n");
-	else if (!e && l.rows == 0)
-		printf("no requests\n");
 	if (e)
 		return broken(e);
 	talk_close(&talk);
 	return EXIT_ok;
+}
+
+int cmd_list(int argc, char **argv, const struct connector_config *c)
+{
+	struct msg_query q = { .what = 3, .limit = 50 };
+	struct list l = { .json = false };
+
+	if (!parse_list(argc, argv, &q, &l.json))
+		return usage("list [--state STATE] [--kind KIND] [--limit 1..1000] [--json]");
+	int code = print_rows(c, &q, on_list_row, &l);
+	if (!code && l.rows == 0 && !l.json)
+		printf("no requests\n");
+	return code;
 }
 
 /* Printing one request. */
@@ -278,7 +289,6 @@ int cmd_show(int argc, char **argv, const struct connector_config *c)
 {
 	struct msg_query q = { .what = 2, .limit = 20 };
 	struct list l = { .json = false };
-	struct msg_done done;
 	const char *word = NULL;
 
 	for (int i = 1; i < argc; i++) {
@@ -293,22 +303,12 @@ int cmd_show(int argc, char **argv, const struct connector_config *c)
 		return usage("show ID [--json]");
 	if (!parse_id(word, &q.kind, &q.id))
 		return EXIT_usage;
-	enum exit_code code = begin(c);
-	if (code)
-		return (int)code;
-	q.tag = talk.tag;
-	enum err e = talk_send(&talk, &ipc_query, &q);
-	if (l.json && !e)
-		printf("{\"requests\":[");
-	e = e ? e : take_rows(on_show_row, &l, &done);
-	if (l.json)
-		printf("]}\n");
-	if (e)
-		return broken(e);
-	talk_close(&talk);
-	if (l.rows == 0 && !l.json)
+	int code = print_rows(c, &q, on_show_row, &l);
+	if (code || l.rows)
+		return code;
+	if (!l.json)
 		fprintf(stderr, "kms-connector: no request %s\n", word);
-	return l.rows ? EXIT_ok : EXIT_degraded;
+	return EXIT_degraded;
 }
 
 /* Commands that change something: sent, then the executor's sentence. */

@@ -36,7 +36,7 @@ static void answer_error(struct client *c, unsigned status, const char *why)
 
 	text_init(&t, 512);
 	text_add(&t, "{\"error\":");
-	text_json(&t, BYTES(why, strlen(why)));
+	text_json(&t, bytes_str(why));
 	text_add(&t, "}\n");
 	answer_text(c, status, JSON, &t);
 }

@@ -58,7 +58,7 @@ test('what a key operation made is shown: its id, the digests and the Core\'s si
 test('the current key is followed', async () => {
   await world.send(world.httpz, 'setCurrentKeyId', 0x1234n);
   await world.emitRaw('HTTPZ', 'ActivateKeyResponse', 0x1234n);
-  await look.waitLine('X024', { key_id: word(0x1234n) });
+  await look.waitLine('X028', { key_id: word(0x1234n) });
   assert.equal((await look.show('activate-4660')).state, 'done');
 });
 
