@@ -104,7 +104,8 @@ enum ipc_role {
 	MSG(0x72, retry,       OPERATOR,  EXECUTOR,   4, "Try again what is refused, expired or held (op 0: all of them).") \
 	MSG(0x73, drop,        OPERATOR,  EXECUTOR,   4, "End one request for ever.") \
 	MSG(0x74, halt,        OPERATOR,  EXECUTOR,   4, "Pause a stage: core or sending.") \
-	MSG(0x75, proceed,     OPERATOR,  EXECUTOR,   4, "Let a paused stage go on.")
+	MSG(0x75, proceed,     OPERATOR,  EXECUTOR,   4, "Let a paused stage go on.") \
+	MSG(0x76, reread,      OPERATOR,  EXECUTOR,   4, "Read a chain again from a block; what is known already changes nothing.")
 
 #define IPC_EXECUTOR_TO_WINDOW(MSG) \
 	MSG(0x80, row,         EXECUTOR,  OPERATOR,   0, "One request as it is now.") \
@@ -326,6 +327,11 @@ enum ipc_role {
 #define IPC_proceed(F, m) \
 	F(m, u64,   tag,       0, "Echoed.") \
 	F(m, str,   stage,    16, "core or sending.")
+
+#define IPC_reread(F, m) \
+	F(m, u64,   tag,       0, "Echoed.") \
+	F(m, u64,   chain,     0, "Chain id; 0: the first.") \
+	F(m, u64,   block,     0, "First block to read again.")
 
 #define IPC_row(F, m) \
 	F(m, u64,   tag,       0, "Of the query.") \
