@@ -114,9 +114,10 @@ static enum err check_answer(const struct op *op, const Kms__V1__UserDecryptionR
 										      : ERR_MISMATCH;
 }
 
-static enum err read_checked(struct op *op, const Kms__V1__UserDecryptionResponse *r, uint8_t *out,
-			     size_t *len_out, const char **why)
+static enum err read_answer(struct op *op, const void *message, uint8_t *out, size_t *len_out,
+			    const char **why)
 {
+	const Kms__V1__UserDecryptionResponse *r = message;
 	static uint8_t share[RESULT_MAX];
 	struct out o = { .p = share, .cap = sizeof(share) };
 	struct eip712_values v = { .handles_hash = op->request->handles_hash,
@@ -138,23 +139,10 @@ static enum err read_checked(struct op *op, const Kms__V1__UserDecryptionRespons
 	return e ? e : core_write_call(op, &parts, out, len_out, why);
 }
 
-static enum err read_answer(struct op *op, struct bytes message, uint8_t *out, size_t *len_out,
-			    const char **why_out)
-{
-	Kms__V1__UserDecryptionResponse *r =
-		kms__v1__user_decryption_response__unpack(NULL, message.len, message.p);
-
-	*why_out = "the answer is no message of its type";
-	if (!r)
-		return ERR_MISMATCH;
-	enum err e = read_checked(op, r, out, len_out, why_out);
-	kms__v1__user_decryption_response__free_unpacked(r, NULL);
-	return e;
-}
-
 const struct kind kind_user_decryption = {
 	.start_method = CORE_PATH "UserDecrypt",
 	.result_method = CORE_PATH "GetUserDecryptionResult",
 	.write_start = write_start,
+	.answer = &kms__v1__user_decryption_response__descriptor,
 	.read_answer = read_answer,
 };
