@@ -151,6 +151,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: codec PROFILE CHAIN NAME=ADDRESS...\n");
 		return 64;
 	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	load(argv[1], argv[2], argc - 3, argv + 3);
 	while (fgets(line, sizeof(line), stdin)) {
 		char *at = line, *what = strsep(&at, " ");
