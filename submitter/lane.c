@@ -10,6 +10,7 @@
 #define ACCOUNT_BUSY_MS   1000	/* how old the account may be while there is work */
 #define ACCOUNT_IDLE_MS   10000
 #define CALL_TIMEOUT_S    10.0
+#define STILL_MS          5000	/* transactions in flight, and their nonce does not move */
 #define QUIET_MS          10000	/* a foreign user of the account must have been silent so long */
 #define GAS_TYPICAL       300000
 #define GWEI              1000000000
@@ -252,6 +253,7 @@ static void on_nonce(void *owner, const struct jsonrpc_reply *r)
 		l->fetching_nonce = nonce;	/* a node behind, or a reorg: bytes may be needed again */
 	l->chain_nonce = nonce;
 	l->has_nonce = true;
+	snprintf(l->account_node, sizeof(l->account_node), "%s", r->endpoint);
 	judge_nonces(l, l->has_account ? was : nonce + 1);
 	if (l->quiet_since_ms && !quiet_since_ms)
 		jsonrpc_doubt(l->rpc, r->endpoint);	/* or is it an account of another chain? */
@@ -349,6 +351,20 @@ void lane_work(struct lane *l)
 	loop_defer(l->s->loop, on_work, l);
 }
 
+/* What was sent is not used: the node asked may stand still, so another one is asked. */
+static void look_elsewhere(struct lane *l)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (l->in_flight == 0 || l->still_nonce != l->chain_nonce) {
+		l->still_nonce = l->chain_nonce;
+		l->still_since_ms = now;
+	} else if (now - l->still_since_ms > STILL_MS) {
+		l->still_since_ms = now;
+		jsonrpc_move_on(l->rpc, l->account_node);
+	}
+}
+
 static void on_tick(void *owner)
 {
 	struct lane *l = owner;
@@ -357,6 +373,7 @@ static void on_tick(void *owner)
 	uint64_t limit = l->in_flight ? (uint64_t)(l->poll_s * 1000)
 			 : has_work(l) ? ACCOUNT_BUSY_MS : ACCOUNT_IDLE_MS;
 
+	look_elsewhere(l);
 	if (age + 20 >= limit) {
 		ask_account(l);
 		ask_budgets(l);

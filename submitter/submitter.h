@@ -104,6 +104,8 @@ struct lane {
 	uint64_t asked_ms, answered_ms;	/* monotonic, of the account's nonce */
 	uint64_t account_ms;		/* and of its balance and the base fee */
 	bool asking;
+	char account_node[40];		/* who answered last */
+	uint64_t still_nonce, still_since_ms;	/* it has been this since, with something in flight */
 	uint64_t quiet_since_ms;	/* the chain's nonce has not moved since, while it is ahead */
 
 	/* What the signer says. */
