@@ -43,7 +43,7 @@ static bool argument(const struct ask_state *s, enum answer_source source, struc
 static bool permits_window(const struct policy *p, struct ask_state *s)
 {
 	(void)p;
-	return s->ask->unanswered <= ipc_sign_tx.window ||
+	return s->ask->unanswered <= (s->ask->raise ? ipc_raise : ipc_sign_tx).window ||
 	       no(s, "%u unanswered", s->ask->unanswered);
 }
 
@@ -131,7 +131,7 @@ static bool is_nonce_gone(const struct ask_state *s)
 static bool permits_equivocation(const struct policy *p, struct ask_state *s)
 {
 	(void)p;
-	return s->m->again != 0 || !s->ask->earlier || is_same_call(s) ||
+	return s->m->replace || !s->ask->earlier ||
 	       no(s, "nonce %llu has another answer", (unsigned long long)s->ask->earlier->nonce);
 }
 
@@ -140,17 +140,9 @@ static bool permits_raise(const struct policy *p, struct ask_state *s)
 	const struct entry *e = s->ask->earlier;
 
 	(void)p;
-	if (s->m->again != 1)
-		return true;
-	if (!e)
-		return no(s, "there is no transaction of this request");
-	if (!is_same_call(s))
-		return no(s, "another call");
 	if (is_nonce_gone(s))
 		return no(s, "nonce %llu is used", (unsigned long long)e->nonce);
-	if (s->m->gas < e->gas || s->m->max_fee < e->max_fee)
-		return no(s, "less than before");
-	return s->m->gas > e->gas || s->m->max_fee > e->max_fee || no(s, "not more than before");
+	return (s->m->gas >= e->gas && s->m->max_fee >= e->max_fee) || no(s, "less than before");
 }
 
 static bool permits_replace(const struct policy *p, struct ask_state *s)
@@ -158,9 +150,9 @@ static bool permits_replace(const struct policy *p, struct ask_state *s)
 	const struct entry *e = s->ask->earlier;
 
 	(void)p;
-	if (s->m->again > 2)
-		return no(s, "again=%llu", (unsigned long long)s->m->again);
-	if (s->m->again != 2 || !e)
+	if (s->m->replace > 1)
+		return no(s, "replace=%llu", (unsigned long long)s->m->replace);
+	if (!s->m->replace || !e)
 		return true;
 	if (!is_nonce_gone(s))
 		return no(s, "nonce %llu may still be used", (unsigned long long)e->nonce);
@@ -279,9 +271,10 @@ static bool permits_signature(const struct policy *p, struct ask_state *s)
 
 static const struct {
 	const char *name;
+	unsigned plans;			/* a bit for each; 0: no rule */
 	bool (*permits)(const struct policy *p, struct ask_state *s);
 } rules[RULE_COUNT] = {
-#define R(rname, text) [RULE_##rname] = { .name = #rname, .permits = permits_##rname },
+#define R(rname, for_plans, text) [RULE_##rname] = { #rname, for_plans, permits_##rname },
 	POLICY_RULES(R)
 #undef R
 #define R(rname, text) [RULE_##rname] = { .name = #rname },
@@ -302,11 +295,11 @@ static bool is_repeat(const struct ask_state *s)
 
 	if (!is_same_call(s))
 		return false;
-	if (s->m->again == 1)
-		return s->m->gas == e->gas && s->m->max_fee == e->max_fee && s->m->tip == e->tip;
-	if (s->m->again == 2)
+	if (s->ask->raise)
+		return s->m->gas == e->gas && s->m->max_fee == e->max_fee;
+	if (s->m->replace == 1)
 		return e->replaced > 0 && !is_nonce_gone(s);
-	return s->m->again == 0;
+	return s->m->replace == 0;
 }
 
 static enum policy_plan plan_of(const struct ask_state *s)
@@ -315,7 +308,7 @@ static enum policy_plan plan_of(const struct ask_state *s)
 		return PLAN_repeat;
 	if (!s->ask->earlier)
 		return PLAN_first;
-	return s->m->again == 1 ? PLAN_raise : PLAN_replace;
+	return s->ask->raise ? PLAN_raise : PLAN_replace;
 }
 
 enum policy_rule policy_ask(const struct policy *p, const struct policy_ask *ask,
@@ -325,13 +318,9 @@ enum policy_rule policy_ask(const struct policy *p, const struct policy_ask *ask
 
 	detail_out[0] = '\0';
 	s.plan = *plan_out = plan_of(&s);
-	for (unsigned i = 0; i < RULE_COUNT && rules[i].permits; i++) {
-		/* Bytes that exist are no new signature: only the window holds for them. */
-		if (s.plan == PLAN_repeat && i != RULE_window)
-			break;
-		if (!rules[i].permits(p, &s))
+	for (unsigned i = 0; i < RULE_COUNT; i++)
+		if (rules[i].plans & 1u << s.plan && !rules[i].permits(p, &s))
 			return (enum policy_rule)i;
-	}
 	return RULE_COUNT;
 }
 
