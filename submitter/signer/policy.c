@@ -7,6 +7,7 @@
 
 #include "common/keccak.h"
 #include "common/log.h"
+#include "common/opid.h"
 
 #define GAS_MIN 21000		/* below it no transaction is valid */
 
@@ -101,8 +102,9 @@ static bool permits_request_id(const struct policy *p, struct ask_state *s)
 	struct abi_view v;
 
 	(void)p;
-	if (!argument(s, ANSWER_request_id, &v))
-		return no(s, "%s takes none", s->response->function.name);
+	if (!argument(s, ANSWER_request_id, &v))	/* a result id says as much */
+		return (op_group(s->m->kind) == OP_KEY && argument(s, ANSWER_result_id, &v)) ||
+		       no(s, "%s takes none", s->response->function.name);
 
 	struct b32 id = abi_word(v);
 
@@ -160,28 +162,6 @@ static bool permits_replace(const struct policy *p, struct ask_state *s)
 	       no(s, "replaced %u times already", e->replaced);
 }
 
-/* tag of each key operation's result id; kinds without a row have no result id */
-static const char *const result_tag[KIND_COUNT] = {
-	[KIND_preprocess_keygen] = "preprocessKeygen",
-	[KIND_preprocess_ksk]    = "preprocessKsk",
-	[KIND_keygen]            = "keygen",
-	[KIND_crsgen]            = "crsgen",
-	[KIND_ksk]               = "ksk",
-};
-
-struct b32 policy_result_id(uint64_t kind, uint64_t chain, const struct addr *contract,
-			    const struct b32 *request_id)
-{
-	struct b32 word[4] = { { { 0 } } };
-
-	check(kind < KIND_COUNT && result_tag[kind]);
-	word[0] = keccak_text(result_tag[kind]);
-	be64_put(word[1].b + 24, chain);
-	memcpy(word[2].b + 12, contract->b, sizeof(contract->b));
-	word[3] = *request_id;
-	return keccak_bytes(BYTES_OF(word));
-}
-
 static bool permits_result_id(const struct policy *p, struct ask_state *s)
 {
 	struct abi_view v;
@@ -189,11 +169,11 @@ static bool permits_result_id(const struct policy *p, struct ask_state *s)
 	(void)p;
 	if (op_group(s->m->kind) != OP_KEY)
 		return true;
-	if (!result_tag[s->m->kind] || !argument(s, ANSWER_result_id, &v))
+	if (!op_has_result_id(s->m->kind) || !argument(s, ANSWER_result_id, &v))
 		return no(s, "%s takes none", s->response->function.name);
 
 	struct b32 said = abi_word(v);
-	struct b32 right = policy_result_id(s->m->kind, s->m->chain, &s->m->to, &s->m->id);
+	struct b32 right = op_result_id(s->m->kind, s->m->chain, &s->m->to, &s->m->id);
 
 	return b32_eq(&said, &right) || no(s, "another id");
 }

@@ -91,7 +91,3 @@ enum policy_rule policy_ask(const struct policy *p, const struct policy_ask *ask
 			    enum policy_plan *plan_out, char detail_out[POLICY_DETAIL_MAX]);
 
 const char *policy_rule_name(enum policy_rule rule);
-
-/* keccak256(abi.encode(tag of the kind, chain id, contract, request id)); key operations only. */
-struct b32 policy_result_id(uint64_t kind, uint64_t chain, const struct addr *contract,
-			    const struct b32 *request_id);

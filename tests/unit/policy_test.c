@@ -1,4 +1,5 @@
 /* policy_test - each rule with what it permits and what it refuses; budgets under a made clock. */
+#include "common/opid.h"
 #include "submitter/signer/policy.h"
 
 #include <criterion/criterion.h>
@@ -60,7 +61,7 @@ static void keygen(void)
 {
 	struct addr httpz = world_addr(WORLD_HTTPZ);
 	struct b32 id = world_id(9);
-	struct b32 result = policy_result_id(KIND_keygen, WORLD_CHAIN, &httpz, &id);
+	struct b32 result = op_result_id(KIND_keygen, WORLD_CHAIN, &httpz, &id);
 	struct abi_arg args[] = { { BYTES_OF(id.b) }, { BYTES_OF(result.b) } };
 
 	self.m.kind = KIND_keygen;
@@ -82,7 +83,7 @@ Test(policy, vectors, .init = open_world)
 {
 	struct addr httpz = world_addr(WORLD_HTTPZ);
 	struct b32 id = world_id(9);
-	struct b32 result = policy_result_id(KIND_keygen, WORLD_CHAIN, &httpz, &id);
+	struct b32 result = op_result_id(KIND_keygen, WORLD_CHAIN, &httpz, &id);
 	char text[67];
 
 	cr_assert_str_eq(hex_encode(BYTES_OF(result.b), text),
