@@ -10,6 +10,7 @@
 #include "common/proc.h"
 #include "executor/holder.h"
 
+#define OVERTAKEN_MAX 3		/* then it is the turn of what waited */
 #define CONNECT_TIMEOUT_S 5.0
 #define STALL_S 4.0		/* a bucket that moves no byte for so long hangs */
 #define URL_MAX (S3_URL_MAX + 256)
@@ -33,6 +34,8 @@ struct fetch {
 	struct fetch *next;	/* in line */
 	const struct request *request;
 	uint64_t op;
+	bool live;
+	unsigned overtaken;	/* by live ones, while it stands first of the others */
 	void (*on_done)(void *owner, enum fetch_outcome what, const char *why);
 	void *owner;
 	size_t reserved, bytes;
@@ -438,7 +441,24 @@ static void pump(struct fetcher *f)
 		loop_defer(f->x->loop, on_pump, f);
 }
 
-struct fetch *fetch_start(struct fetcher *all, const struct request *r, uint64_t op,
+/* Live ones go before the others, of which the first is not overtaken for ever. */
+static void join_line(struct fetch *f)
+{
+	struct fetcher *all = f->fetcher;
+	struct fetch **p = f->live ? &all->first : all->last;
+
+	while (*p && ((*p)->live || (*p)->started || (*p)->overtaken == OVERTAKEN_MAX))
+		p = &(*p)->next;
+	if (*p)
+		(*p)->overtaken++;
+	f->next = *p;
+	*p = f;
+	if (!f->next)
+		all->last = &f->next;
+	f->in_line = true;
+}
+
+struct fetch *fetch_start(struct fetcher *all, const struct request *r, uint64_t op, bool live,
 			  void (*on_done)(void *owner, enum fetch_outcome what, const char *why),
 			  void *owner)
 {
@@ -448,15 +468,14 @@ struct fetch *fetch_start(struct fetcher *all, const struct request *r, uint64_t
 	f->fetcher = all;
 	f->request = r;
 	f->op = op;
+	f->live = live;
 	f->on_done = on_done;
 	f->owner = owner;
 	f->waiting = r->materials;
 	snprintf(f->why, sizeof(f->why), "no bucket is known that could have it");
 	for (unsigned i = 0; i < r->materials; i++)
 		f->part[i].fetch = f;
-	f->in_line = true;
-	*all->last = f;
-	all->last = &f->next;
+	join_line(f);
 	pump(all);
 	return f;
 }

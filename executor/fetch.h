@@ -33,8 +33,11 @@ struct fetch;			/* owned by its operation */
 struct fetcher *fetcher_new(struct executor *x);
 void fetcher_free(struct fetcher **f);
 
-/* R is borrowed until ON_DONE, which comes exactly once from the loop unless freed before. */
-struct fetch *fetch_start(struct fetcher *f, const struct request *r, uint64_t op,
+/*
+ * R is borrowed until ON_DONE, which comes exactly once from the loop unless freed before.  LIVE:
+ * it goes before those that are not.
+ */
+struct fetch *fetch_start(struct fetcher *f, const struct request *r, uint64_t op, bool live,
 			  void (*on_done)(void *owner, enum fetch_outcome what, const char *why),
 			  void *owner);
 

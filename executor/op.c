@@ -266,7 +266,8 @@ static void act_get_bodies(struct op *op)
 	}
 	if (!stage_admit(&x->storage_stage, op))
 		return;
-	op->fetch = fetch_start(x->fetcher, op->request, op->number, on_fetched, op);
+	op->fetch = fetch_start(x->fetcher, op->request, op->number,
+				op->lane == LANE_LIVE, on_fetched, op);
 }
 
 void op_buckets_known(struct executor *x)
