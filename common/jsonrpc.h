@@ -32,12 +32,14 @@ struct jsonrpc_events {			/* any may be NULL */
 	void (*on_refused)(void *owner, const char *endpoint, const char *why);
 };
 
+/* CHAIN_ID 0: the id that is said first counts for all endpoints. */
 struct jsonrpc *jsonrpc_new(struct loop *loop, struct http *http, uint64_t chain_id,
 			    const struct jsonrpc_endpoint *endpoints, unsigned count,
 			    const struct jsonrpc_events *events, void *owner);
 void jsonrpc_free(struct jsonrpc **j);
 
 bool jsonrpc_is_up(const struct jsonrpc *j);
+uint64_t jsonrpc_chain_id(const struct jsonrpc *j);	/* 0: none was said yet */
 unsigned jsonrpc_endpoints(const struct jsonrpc *j);
 
 /* Has it answered with the right chain id, and does it go on answering? */

@@ -86,6 +86,11 @@ bool jsonrpc_is_up(const struct jsonrpc *j)
 	return endpoint_any_up(j);
 }
 
+uint64_t jsonrpc_chain_id(const struct jsonrpc *j)
+{
+	return j->chain_id;
+}
+
 unsigned jsonrpc_endpoints(const struct jsonrpc *j)
 {
 	return j->count;
@@ -210,9 +215,10 @@ static void on_chain_id(void *owner, const struct jsonrpc_reply *r)
 		arm_check(e->j);	/* it has said its id before, and will again */
 	} else if (r->outcome != RPC_OK || json_u64(r->result, &id) != OK) {
 		check_failed(e, r->outcome == RPC_OK ? "no chain id" : r->message);
-	} else if (id != e->j->chain_id) {
+	} else if (e->j->chain_id && id != e->j->chain_id) {
 		wrong_chain(e, id);
 	} else {
+		e->j->chain_id = id;
 		e->up = e->tried = true;
 		e->wrong = false;
 		e->probe_ms = 0;

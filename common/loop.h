@@ -29,6 +29,10 @@ uint64_t loop_now_ms(const struct loop *loop);
 uint64_t clock_unix_ms(void);
 uint64_t clock_mono_ms(void);
 
+/* Unix seconds as "2026-01-02T03:04:05Z", for people. */
+#define CLOCK_TEXT 32
+const char *clock_text(uint64_t unix_s, char out[CLOCK_TEXT]);
+
 /* Called once before each sleep: work gathered in this turn is done there. */
 void loop_on_turn(struct loop *loop, void (*cb)(void *owner), void *owner);
 

@@ -27,7 +27,7 @@ struct executor_chain {
 	uint64_t id;
 	const char *name;		/* borrowed from the settings */
 	struct store_cursor cursor;	/* as granted to the listener */
-	uint64_t latest, finalized, safe, confirmed, settled, latest_time;
+	uint64_t latest, finalized, safe, confirmed, settled, settled_time, latest_time;
 	char deaf[200];			/* why the listener does not hear; empty: it does */
 	uint64_t deaf_since_ms;		/* Unix */
 	uint64_t events_back, blocks_back;	/* credit to give back with the next grant */

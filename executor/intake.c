@@ -162,6 +162,7 @@ static enum err on_head(struct executor *x, struct link *l, const struct msg_hea
 	c->safe = m->safe;
 	c->finalized = m->finalized;
 	c->settled = m->settled;
+	c->settled_time = m->settled_time;
 	c->latest_time = m->latest_time;
 	op_recheck_waiting(x, c->id);
 	return OK;
@@ -202,7 +203,7 @@ static enum err on_rechecked(struct executor *x, struct link *l, const struct ms
 		return ERR_UNKNOWN;
 	if (m->verdict == 2)
 		return on_retracted(x, l, &left);
-	op_rechecked(x, m->chain, m->number, &m->hash, m->verdict);
+	op_rechecked(x, m);
 	return OK;
 }
 

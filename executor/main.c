@@ -116,6 +116,8 @@ static void on_slow_tick(struct executor *x)
 	store_put_figure(x->store, "run_ms", x->run_ms);
 	store_put_prune(x->store, clock_unix_ms() - PRUNE_AFTER_MS);
 	op_load_aside(x);
+	for (unsigned i = 0; i < x->chains; i++)	/* also while no block comes */
+		op_recheck_waiting(x, x->chain[i].id);
 }
 
 static void on_tick(void *owner)

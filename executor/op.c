@@ -2,18 +2,22 @@
 
 #include "executor/op.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/keccak.h"
 #include "common/log.h"
 #include "common/opid.h"
 #include "common/proc.h"
 #include "executor/chainview.h"
 #include "executor/kind.h"
 #include "executor/message.h"
+#include "proto/settlement.h"
 
 #define BACKOFF_MAX_S   30.0
 #define ASK_DONE_AGE_S  60	/* older requests are looked up before the Core is asked */
+#define RECHECK_AGAIN_MS 5000	/* nobody could say whether a log stands: asked again */
 
 enum op_action { ACT_none, ACT_wait, ACT_look, ACT_ask_access, ACT_get_bodies, ACT_ask_core, ACT_keep_answer,
 		 ACT_bring, ACT_end };
@@ -142,6 +146,60 @@ static uint64_t level_height(const struct executor_chain *c, const char *level)
 						 : UINT64_MAX;
 }
 
+/* Without a parent chain it is the chain's own time that settles. */
+static bool waits_for_time(const struct op *op, const struct executor_chain *c)
+{
+	return c->settled_time && strcmp(op->profile->finality, "settled") == 0;
+}
+
+static bool has_reached(const struct op *op, const struct executor_chain *c)
+{
+	return waits_for_time(op, c) ? op->block_time <= c->settled_time
+				     : op->block <= level_height(c, op->profile->finality);
+}
+
+/* For people: what it waits for, and until when. */
+static void say_waiting(struct op *op, const struct executor_chain *c)
+{
+	const char *level = op->profile->finality;
+	uint64_t height = level_height(c, level);
+	char reason[STORE_REASON_MAX], due[CLOCK_TEXT], now[CLOCK_TEXT];
+
+	if (has_reached(op, c))
+		snprintf(reason, sizeof(reason), "%s; does its log still stand?", level);
+	else if (waits_for_time(op, c))
+		snprintf(reason, sizeof(reason), "waits for settled: chain time %s at the earliest; "
+			 "it is %s", clock_text(op->block_time + SETTLED_AGE_S, due),
+			 clock_text(c->settled_time + SETTLED_AGE_S, now));
+	else if (height)
+		snprintf(reason, sizeof(reason), "waits for %s: block %" PRIu64 ", %s is %" PRIu64,
+			 level, op->block, level, height);
+	else
+		snprintf(reason, sizeof(reason), "waits for %s: block %" PRIu64 ", %s is not known yet",
+			 level, op->block, level);
+	set_reason(op, reason);
+}
+
+static void ask_recheck(struct op *op)
+{
+	uint64_t now = loop_now_ms(op->x->loop);
+	struct msg_recheck m = {
+		.chain = op->chain, .number = op->block, .hash = op->block_hash,
+		.tx_hash = op->tx_hash, .log_index = op->log_index, .contract = op->contract,
+	};
+	struct keccak k;
+
+	if (op->recheck_ms && now - op->recheck_ms < RECHECK_AGAIN_MS)
+		return;
+	op->recheck_ms = now;
+	keccak_init(&k);
+	keccak_update(&k, op->topics.p, op->topics.len);
+	keccak_update(&k, op->data.p, op->data.len);
+	keccak_final(&k, m.content.b);
+	if (send_recheck(op->x->listener, &m) != OK)
+		return;		/* the link is gone; with it comes a new head */
+}
+
 static void act_wait(struct op *op)
 {
 	const struct executor_chain *c = find_chain(op->x, op->chain);
@@ -154,11 +212,9 @@ static void act_wait(struct op *op)
 	}
 	if (find_kind(op->kind)->consumes)
 		keeper_look(op);
-	if (level_height(c, op->profile->finality) < op->block || !op->x->listener)
-		return;		/* looked at again when the level moves */
-	struct msg_recheck m = { .chain = op->chain, .number = op->block, .hash = op->block_hash };
-	if (send_recheck(op->x->listener, &m) != OK)
-		return;		/* the link is gone; with it comes a new head */
+	say_waiting(op, c);
+	if (has_reached(op, c) && op->x->listener)	/* else looked at again when the level moves */
+		ask_recheck(op);
 }
 
 void op_recheck_waiting(struct executor *x, uint64_t chain)
@@ -169,14 +225,14 @@ void op_recheck_waiting(struct executor *x, uint64_t chain)
 				act_wait(op);
 }
 
-void op_rechecked(struct executor *x, uint64_t chain, uint64_t number, const struct b32 *hash,
-		  uint64_t verdict)
+void op_rechecked(struct executor *x, const struct msg_rechecked *m)
 {
-	for (unsigned i = 0; verdict == 1 && i < OP_BUCKETS; i++)
+	for (unsigned i = 0; m->verdict == 1 && i < OP_BUCKETS; i++)
 		for (struct op *op = x->bucket[i], *next; op; op = next) {
 			next = op->next;
-			if (op->state == STATE_waiting && op->chain == chain && op->block == number &&
-			    b32_eq(&op->block_hash, hash))
+			if (op->state == STATE_waiting && op->chain == m->chain &&
+			    op->block == m->number && op->log_index == m->log_index &&
+			    b32_eq(&op->block_hash, &m->hash))
 				op_fire(op, OP_EVENT_reached, NULL);
 		}
 }

@@ -92,6 +92,7 @@ struct op {
 	uint64_t due_ms;		/* deadline, by executor.run_ms */
 	uint64_t step_ms;		/* monotonic: when the present measure began */
 	uint64_t polled_ms;		/* monotonic: when the result was asked for */
+	uint64_t recheck_ms;		/* monotonic: when it was asked whether its log stands; 0: never */
 	uint32_t fetch_ms, core_ms, send_ms;
 	uint64_t nonce, tx_block;
 	struct b32 tx, tx_block_hash, tx_hash;	/* our transaction; the event's own */
@@ -138,8 +139,7 @@ void op_buckets_known(struct executor *x);
 
 /* Finality moved: those who wait for it look again. */
 void op_recheck_waiting(struct executor *x, uint64_t chain);
-void op_rechecked(struct executor *x, uint64_t chain, uint64_t number, const struct b32 *hash,
-		  uint64_t verdict);
+void op_rechecked(struct executor *x, const struct msg_rechecked *m);
 
 /* access.c: asks, and fires allowed, refuse, or go after a while. */
 void access_ask(struct op *op);

@@ -112,9 +112,16 @@ static enum err say_counts(struct executor *x, struct link *l, uint64_t tag)
 static enum err say_chain(struct link *l, uint64_t tag, const struct executor_chain *c)
 {
 	enum err e = say_number(l, tag, "chain_id", c->id);
+	char up_to[CLOCK_TEXT];
 
 	e = e ? e : say_number(l, tag, "latest", c->latest);
+	e = e ? e : say_number(l, tag, "confirmed", c->confirmed);
+	e = e ? e : say_number(l, tag, "safe", c->safe);
 	e = e ? e : say_number(l, tag, "finalized", c->finalized);
+	if (!e && c->settled_time)
+		e = say_text(l, tag, "settled_up_to", clock_text(c->settled_time, up_to));
+	else if (!e)
+		e = say_number(l, tag, "settled", c->settled);
 	return e ? e : say_number(l, tag, "cursor", c->cursor.block);
 }
 

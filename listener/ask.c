@@ -34,11 +34,13 @@ static void on_chain_id(void *owner, const struct jsonrpc_reply *r)
 	struct chain *c = a->chain;
 	uint64_t id;
 
-	if (r->outcome != RPC_OK || json_u64(r->result, &id) != OK || id == c->id)
+	if (r->outcome != RPC_OK || json_u64(r->result, &id) != OK ||
+	    id == jsonrpc_chain_id(a->rpc))
 		return;
 	a->foreign = true;
-	c->head_known = false;	/* it may have been that chain's */
-	jsonrpc_doubt(c->rpc, r->endpoint);
+	if (a->rpc == c->rpc)
+		c->head_known = false;	/* it may have been that chain's */
+	jsonrpc_doubt(a->rpc, r->endpoint);
 }
 
 static void on_reply(void *owner, const struct jsonrpc_reply *r)
@@ -61,8 +63,8 @@ static void on_reply(void *owner, const struct jsonrpc_reply *r)
 	a->finish(a->chain, a);
 }
 
-static void send(struct ask *a, struct chain *c, int endpoint, const struct jsonrpc_call *calls,
-		 unsigned count, double timeout_s, bool guarded)
+static void send(struct ask *a, int endpoint, const struct jsonrpc_call *calls, unsigned count,
+		 double timeout_s, bool guarded)
 {
 	struct jsonrpc_call own[JSONRPC_BATCH_MAX] = {
 		{ .method = "eth_chainId", .params = "[]", .on_reply = on_chain_id, .owner = a },
@@ -74,24 +76,35 @@ static void send(struct ask *a, struct chain *c, int endpoint, const struct json
 		own[i].on_reply = on_reply;
 		own[i].owner = a;
 	}
-	a->chain = c;
 	a->count = count;
 	a->got = 0;
 	a->e = OK;
 	a->refused = a->foreign = false;
-	check(jsonrpc_send(c->rpc, endpoint, own, count + guarded, timeout_s, &a->batch) == OK);
+	check(jsonrpc_send(a->rpc, endpoint, own, count + guarded, timeout_s, &a->batch) == OK);
 }
 
 void ask_send(struct ask *a, struct chain *c, int endpoint, const struct jsonrpc_call *calls,
 	      unsigned count, double timeout_s)
 {
-	send(a, c, endpoint, calls, count, timeout_s, false);
+	a->chain = c;
+	a->rpc = c->rpc;
+	send(a, endpoint, calls, count, timeout_s, false);
 }
 
 void ask_send_guarded(struct ask *a, struct chain *c, const struct jsonrpc_call *calls,
 		      unsigned count, double timeout_s)
 {
-	send(a, c, -1, calls, count, timeout_s, true);
+	a->chain = c;
+	a->rpc = c->rpc;
+	send(a, -1, calls, count, timeout_s, true);
+}
+
+void ask_send_parent(struct ask *a, struct chain *c, bool guarded,
+		     const struct jsonrpc_call *calls, unsigned count, double timeout_s)
+{
+	a->chain = c;
+	a->rpc = c->parent->rpc;
+	send(a, -1, calls, count, timeout_s, guarded);
 }
 
 void ask_cancel(struct ask *a)
@@ -110,5 +123,13 @@ const char *param_hash(char out[PARAM_MAX], const struct b32 *hash)
 	char hex[2 * 32 + 3];
 
 	snprintf(out, PARAM_MAX, "[\"%s\",false]", hex_encode0x(BYTES_OF(hash->b), hex));
+	return out;
+}
+
+const char *param_tx(char out[PARAM_MAX], const struct b32 *hash)
+{
+	char hex[2 * 32 + 3];
+
+	snprintf(out, PARAM_MAX, "[\"%s\"]", hex_encode0x(BYTES_OF(hash->b), hex));
 	return out;
 }

@@ -21,20 +21,19 @@ static void range_drop(struct chain *c)
 	c->range_read = false;
 }
 
-static void range_shrink(struct chain *c)
+void range_shrink(struct range *r)
 {
-	c->range = c->range > 1 ? c->range / 2 : 1;
-	c->range_good = 0;
+	*r = (struct range){ .size = r->size > 1 ? r->size / 2 : 1 };
 }
 
-static void range_grow(struct chain *c)
+void range_grow(struct range *r)
 {
-	if (++c->range_good < GOOD_BEFORE_GROWTH)
+	if (++r->good < GOOD_BEFORE_GROWTH)
 		return;
-	c->range_good = 0;
-	c->range += c->range / 2 + 1;
-	if (c->range > RANGE_MAX)
-		c->range = RANGE_MAX;
+	r->good = 0;
+	r->size += r->size / 2 + 1;
+	if (r->size > RANGE_MAX)
+		r->size = RANGE_MAX;
 }
 
 /* Logs are here, with times: say them, and that the range is complete. */
@@ -42,7 +41,7 @@ static void range_done(struct chain *c)
 {
 	c->range_read = false;
 	c->failures = 0;
-	range_grow(c);
+	range_grow(&c->range);
 	count(CNT_LISTENER_blocks, c->range_to - c->next + 1);
 	ring_add(&c->ring, c->range_to, &c->range_head.hash, 0);
 	c->next = c->range_to + 1;
@@ -155,8 +154,9 @@ static void on_range(struct chain *c, struct ask *a)
 	}
 	range_drop(c);
 	/* Surely not received, asked too often or behind: the size of the range is not the matter. */
-	if (a->e != ERR_CLOSED && a->e != ERR_FULL && a->e != ERR_MISSING && c->range > 1) {
-		range_shrink(c);
+	if (a->e != ERR_CLOSED && a->e != ERR_FULL && a->e != ERR_MISSING &&
+	    c->range.size > 1) {
+		range_shrink(&c->range);
 		chain_step(c);
 		return;
 	}
@@ -167,7 +167,7 @@ static void ask_range(struct chain *c)
 {
 	static char logs[FILTER_TEXT_MAX + 128];
 	char block[PARAM_MAX];
-	uint64_t to = c->next + c->range - 1;
+	uint64_t to = c->next + c->range.size - 1;
 
 	c->range_to = to < c->finalized ? to : c->finalized;
 	param_block(block, c->range_to);

@@ -50,6 +50,7 @@ void chain_reset(struct chain *c)
 	ask_cancel(&c->counted);
 	ask_cancel(&c->others);
 	ask_cancel(&c->recheck);
+	ask_cancel(&c->claim);
 	timer_stop(c->tick);
 	ring_clear(&c->ring);
 	free(c->open);
@@ -61,11 +62,11 @@ void chain_reset(struct chain *c)
 	c->fork = c->walking = c->frozen = c->caught_up = false;
 	c->head_known = c->poll_again = c->behind_said = false;
 	c->safe = c->finalized = c->confirmed = 0;
+	settled_lower(c, 0);
 	c->tags_at_ms = c->polled_ms = c->behind_since_ms = 0;
 	c->highest_standing = 0;
 	c->lowest_left = UINT64_MAX;
-	c->range = RANGE_FIRST;
-	c->range_good = 0;
+	c->range = (struct range){ .size = RANGE_FIRST };
 	c->told = (struct msg_head){ 0 };
 }
 
@@ -78,7 +79,7 @@ static void say_behind(struct chain *c, const struct ask *a)
 	c->behind_said = true;
 }
 
-static void say_refused(struct chain *c, const char *endpoint, const char *why)
+void chain_refuse(struct chain *c, const char *endpoint, const char *why)
 {
 	uint64_t now = loop_now_ms(c->owner->loop);
 
@@ -102,7 +103,7 @@ void chain_trouble(struct chain *c, const struct ask *a)
 		if (c->failures > 1)
 			jsonrpc_move_on(c->rpc, a->endpoint);
 	} else if (err_class(a->e) == ERR_CLASS_refuse) {
-		say_refused(c, a->endpoint, a->why);
+		chain_refuse(c, a->endpoint, a->why);
 		jsonrpc_move_on(c->rpc, a->endpoint);
 	}
 	chain_pause(c, (s < PAUSE_MAX_S ? s : PAUSE_MAX_S) * (0.75 + drand48() / 4));
@@ -121,7 +122,7 @@ static void now_caught_up(struct chain *c)
 
 static bool by_range(const struct chain *c)
 {
-	if (c->range == 1 && c->failures >= BY_BLOCK_AFTER)
+	if (c->range.size == 1 && c->failures >= BY_BLOCK_AFTER)
 		return false;
 	return c->range_read || c->finalized >= c->next + BACKFILL_FROM;
 }
@@ -182,6 +183,20 @@ static void tell_executor(struct chain *c, const char *why)
 	c->told_why = why;
 }
 
+/* What does not keep it from its work. */
+static void show_trouble(struct listener *self)
+{
+	for (unsigned i = 0; i < self->chains; i++) {
+		const char *why = parent_trouble(&self->chain[i]);
+
+		if (!why)
+			continue;
+		proc_note("%s: %s", self->chain[i].name, why);
+		return;
+	}
+	proc_note("%s", "");
+}
+
 void listener_show(struct listener *self)
 {
 	for (unsigned i = 0; i < self->chains; i++)
@@ -195,7 +210,7 @@ void listener_show(struct listener *self)
 		proc_ready(false);
 		return;
 	}
-	proc_note("%s", "");
+	show_trouble(self);
 	proc_ready(true);
 }
 
@@ -243,7 +258,7 @@ static void on_call(void *owner, unsigned calls, bool failed)
 
 static void on_refused(void *owner, const char *endpoint, const char *why)
 {
-	say_refused(owner, endpoint, why);
+	chain_refuse(owner, endpoint, why);
 }
 
 /* From the settings. */
@@ -304,4 +319,6 @@ void chain_open(struct listener *self, unsigned i)
 	chain_reset(c);
 	open_rpc(c, i);
 	open_ws(c, i);
+	if (get_setting_u64(s, "chain.%u.parent.http", i))
+		parent_open(c, i);
 }

@@ -4,7 +4,9 @@
 
 #include <stdlib.h>
 
+#include "common/keccak.h"
 #include "proto/ipc.h"
+#include "proto/settlement.h"
 
 enum err decode_header(const cJSON *v, struct header *out)
 {
@@ -98,4 +100,22 @@ enum err decode_log(const cJSON *v, const struct filter *f, const struct profile
 	if (!e && !out->reason)
 		check_event(&p->request[row->request].event, out);
 	return e;
+}
+
+enum err decode_claim(const cJSON *v, const struct addr *outbox, uint64_t from, uint64_t to,
+		      struct claim *out)
+{
+	const struct b32 event = keccak_text(SETTLED_EVENT);
+	struct log_entry log = { 0 };
+	enum err e = decode_place(v, &log);
+
+	if (!e)
+		e = decode_topics(json_get(v, "topics"), &log);
+	if (e)
+		return e;
+	if (cJSON_IsTrue(json_get(v, "removed")) || !addr_eq(&log.contract, outbox) ||
+	    log.block < from || log.block > to || log.topics != 3 || !b32_eq(&log.topic[0], &event))
+		return ERR_MISMATCH;
+	*out = (struct claim){ .hash = log.topic[2], .at = log.block, .index = log.index };
+	return OK;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "common/jsonrpc.h"
+#include "listener/claims.h"
 #include "listener/filter.h"
 
 struct header {
@@ -36,3 +37,10 @@ enum err decode_header(const cJSON *v, struct header *out) MUST_CHECK;
  */
 enum err decode_log(const cJSON *v, const struct filter *f, const struct profile *p,
 		    struct log_entry *out) MUST_CHECK;
+
+/*
+ * One SETTLED_EVENT of the parent chain, which was asked for from FROM to TO.  ERR_FORMAT when
+ * it is no log, ERR_MISMATCH when it is another one or marked as removed.
+ */
+enum err decode_claim(const cJSON *v, const struct addr *outbox, uint64_t from, uint64_t to,
+		      struct claim *out) MUST_CHECK;

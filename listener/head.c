@@ -44,6 +44,8 @@ void head_say(struct chain *c)
 		.confirmed = c->confirmed > c->finalized ? c->confirmed : c->finalized,
 		.safe = c->safe,
 		.finalized = c->finalized,
+		.settled = c->settled,
+		.settled_time = c->parent ? 0 : c->settled_time,
 		.latest_time = c->head.time,
 	};
 
@@ -51,6 +53,8 @@ void head_say(struct chain *c)
 		return;
 	gauge(CNT_LISTENER_latest, m.latest);
 	gauge(CNT_LISTENER_finalized, m.finalized);
+	gauge(CNT_LISTENER_settled, m.settled);
+	gauge(CNT_LISTENER_settled_time, c->settled_time);
 	if (send_head(c->owner->link, &m) == OK)
 		c->told = m;
 }
@@ -98,6 +102,8 @@ static void take_level(struct chain *c, const struct header *h, uint64_t *level)
 	*level = h->number;
 	if (level != &c->finalized)
 		return;
+	if (!c->parent)
+		settled_by_time(c, h->time);
 	ring_add(&c->ring, h->number, &h->hash, 0);
 	ring_prune(&c->ring, h->number);
 }
@@ -178,6 +184,7 @@ static void on_polled(struct chain *c, struct ask *a)
 			c->safe = c->finalized;
 		confirm(c);
 		code_check(c);
+		settled_step(c);
 		head_say(c);
 		check_mute(c);
 		lag_check(c);

@@ -37,11 +37,15 @@ static enum err on_granted(struct listener *self, struct link *l, const struct m
 static enum err on_recheck(struct listener *self, struct link *l, const struct msg_recheck *m)
 {
 	struct chain *c = find_chain(self, m->chain);
+	struct recheck q = {
+		.number = m->number, .log_index = m->log_index, .hash = m->hash,
+		.tx_hash = m->tx_hash, .content = m->content, .contract = m->contract,
+	};
 
 	(void)l;
 	if (!c)
 		return ERR_UNKNOWN;
-	recheck_add(c, m->number, &m->hash);
+	recheck_add(c, &q);
 	return OK;
 }
 
@@ -58,6 +62,7 @@ static enum err on_rewind(struct listener *self, struct link *l, const struct ms
 	if (c->frozen) {
 		ring_clear(&c->ring);
 		c->safe = c->finalized = c->confirmed = 0;
+		settled_lower(c, 0);
 		c->frozen = c->fork = c->walking = c->head_known = false;
 	}
 	c->phase = PHASE_READ;

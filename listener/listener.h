@@ -29,6 +29,7 @@ struct ws;
 /* Calls in flight for one purpose; replies come in the order of the calls. */
 struct ask {
 	struct chain *chain;
+	struct jsonrpc *rpc;		/* borrowed; of the chain, or of its parent */
 	struct jsonrpc_batch *batch;	/* NULL: nothing in flight */
 	unsigned count, got;
 	enum err e;			/* the first trouble */
@@ -50,6 +51,10 @@ void ask_cancel(struct ask *a);
  */
 void ask_send_guarded(struct ask *a, struct chain *c, const struct jsonrpc_call *calls,
 		      unsigned count, double timeout_s);
+
+/* To the parent chain; GUARDED as above. */
+void ask_send_parent(struct ask *a, struct chain *c, bool guarded,
+		     const struct jsonrpc_call *calls, unsigned count, double timeout_s);
 
 /* An error answer becomes an error; a result is what it is. */
 enum err ask_result(const struct jsonrpc_reply *r);
@@ -78,6 +83,37 @@ struct logs {
 
 struct open_block { uint64_t number; struct b32 hash; };
 
+/* Blocks in one eth_getLogs: halved when the node does not permit as many, and grown again. */
+struct range { uint64_t size; unsigned good; };
+
+void range_shrink(struct range *r);
+void range_grow(struct range *r);
+
+/* A log whose block and place are looked at again (recheck.c). */
+struct recheck {
+	uint64_t number, log_index;
+	struct b32 hash, tx_hash, content;
+	struct addr contract;
+};
+
+/* parent.c: the chain that settles ours. */
+struct parent {
+	struct jsonrpc *rpc;		/* owned */
+	struct addr outbox;
+	bool has_start, begun;		/* begun: a range was read */
+	uint64_t start_block;
+	struct timer *tick;
+	double every_s;
+	struct ask ask;
+	uint64_t finalized, next, to;	/* next: first block that is not read; to: of the range */
+	unsigned behind;		/* how often in a row it did not know what it had shown */
+	struct header look;
+	struct range range;
+	struct claims claims, read;	/* what counts; with what the range in flight holds */
+	bool silent_said;
+	char doubt[120];		/* why it is not believed; empty: it is */
+};
+
 enum phase {
 	PHASE_AWAY,		/* no executor, or it has not said resume */
 	PHASE_SEEK,		/* looks for the block where to begin */
@@ -96,6 +132,8 @@ struct chain {
 	bool has_start_age;
 	uint64_t start_block, start_age_s;
 
+	struct parent *parent;		/* owned; NULL: settled is judged by the chain's own time */
+
 	struct ask step, poll, counted, others, code, recheck;
 	struct timer *tick;		/* the next poll */
 	struct timer *pause;		/* after a trouble: chain_step does nothing meanwhile */
@@ -113,6 +151,13 @@ struct chain {
 	uint64_t confirm_at_ms, code_at_ms;
 	bool no_code[PROFILE_CONTRACTS_MAX];
 	struct msg_head told;
+
+	/* settled.c */
+	struct ask claim;
+	uint64_t settled, settled_time;
+	struct b32 asked_name[CLAIMS_MAX];
+	uint64_t names_at_ms, try_at_ms;	/* when the chain is asked again */
+	struct claim trying;		/* is it what stands at its number? */
 
 	/* tally.c */
 	struct tally tally;
@@ -137,8 +182,8 @@ struct chain {
 	unsigned asked[WINDOW_MAX], asked_count;	/* what the batch in flight is about */
 	bool receipts;			/* eth_getLogs fails: read receipts */
 
-	uint64_t range, range_to;	/* backfill.c */
-	unsigned range_good;
+	struct range range;		/* backfill.c */
+	uint64_t range_to;
 	struct header range_head;
 	bool range_read;		/* logs are here; their blocks' times are missing */
 
@@ -156,8 +201,9 @@ struct chain {
 	enum verdict cursor_verdict;
 
 	/* recheck.c */
-	struct open_block rechecks[RECHECKS_MAX];
+	struct recheck rechecks[RECHECKS_MAX];
 	unsigned recheck_count, recheck_asked;
+	enum verdict recheck_block;	/* on the block of the log whose receipt comes next */
 
 	uint64_t refused_said_ms;
 };
@@ -178,6 +224,7 @@ void chain_step(struct chain *c);			/* what comes next? */
 void chain_pause(struct chain *c, double s);		/* chain_step again after S seconds */
 void chain_reset(struct chain *c);			/* forget all reading */
 void chain_trouble(struct chain *c, const struct ask *a);	/* later, perhaps elsewhere */
+void chain_refuse(struct chain *c, const char *endpoint, const char *why);	/* a reply: said */
 void chain_read_from(struct chain *c, uint64_t block);	/* drop what is half read */
 void listener_show(struct listener *self);		/* ready or not, and why */
 
@@ -214,7 +261,17 @@ void say_retracted(struct chain *c, uint64_t number, const struct b32 *hash);
 enum verdict verdict_of(const struct jsonrpc_reply *r, const struct b32 *hash);
 
 /* recheck.c: single questions of the executor */
-void recheck_add(struct chain *c, uint64_t number, const struct b32 *hash);
+void recheck_add(struct chain *c, const struct recheck *q);
+
+/* parent.c: what the Outbox says, in blocks that the parent chain calls finalized */
+void parent_open(struct chain *c, unsigned i);
+void parent_doubt(struct chain *c, const char *why);
+const char *parent_trouble(const struct chain *c);	/* NULL: it answers and is believed */
+
+/* settled.c: which of our blocks that is, or up to what time */
+void settled_step(struct chain *c);
+void settled_by_time(struct chain *c, uint64_t finalized_time);
+void settled_lower(struct chain *c, uint64_t number);	/* blocks above NUMBER have left */
 
 /* logs.c */
 enum err logs_take(struct chain *c, const cJSON *array, const struct block *block);
@@ -229,3 +286,4 @@ void link_open(struct listener *self);
 #define PARAM_MAX 96
 const char *param_block(char out[PARAM_MAX], uint64_t number);	/* ["0x1f",false] */
 const char *param_hash(char out[PARAM_MAX], const struct b32 *hash);	/* ["0x...",false] */
+const char *param_tx(char out[PARAM_MAX], const struct b32 *hash);	/* ["0x..."] */

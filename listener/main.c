@@ -2,7 +2,8 @@
  * listener - hears the chain: every log of a watched contract, once it stands in a block that
  * links to the blocks before it; and says which blocks left.
  *
- * Hears:  chain nodes; resume, granted, recheck, rewind from the executor.
+ * Hears:  chain nodes, those of the parent chain too; resume, granted, recheck, rewind from the
+ *         executor.
  * Says:   event, blocks, head, retracted, rechecked to the executor.
  * Owns:   nothing that lasts.  Where to go on is the executor's to know.
  * Trusts: no single answer of a node.  null, an empty list or a lower head prove nothing; what

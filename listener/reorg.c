@@ -60,8 +60,10 @@ static void apply(struct chain *c, enum walk_end end)
 		c->confirmed = lowest - 1;
 	if (c->safe >= lowest)
 		c->safe = lowest - 1;
-	if (c->finalized >= lowest)	/* two endpoints agreed */
+	if (c->finalized >= lowest) {	/* two endpoints agreed */
 		c->finalized = lowest - 1;
+		settled_lower(c, lowest - 1);
+	}
 	c->fork = c->walking = c->frozen = c->head_known = false;
 	chain_read_from(c, from < c->next ? from : c->next);
 	head_poll(c);

@@ -24,7 +24,13 @@
 	C(LISTENER, retracted_blocks, TOTAL, "blocks that left the chain") \
 	C(LISTENER, latest,           GAUGE, "latest block") \
 	C(LISTENER, finalized,        GAUGE, "finalized block") \
-	C(LISTENER, cursor,           GAUGE, "last block granted by the executor")
+	C(LISTENER, cursor,           GAUGE, "last block granted by the executor") \
+	C(LISTENER, settled,          GAUGE, "settled block, as the parent chain says") \
+	C(LISTENER, settled_time,     GAUGE, "time up to which blocks are settled, Unix seconds") \
+	C(LISTENER, parent_calls,     TOTAL, "JSON-RPC calls sent to the parent chain") \
+	C(LISTENER, parent_errors,    TOTAL, "of these, calls without a usable answer") \
+	C(LISTENER, parent_doubts,    TOTAL, "what the parent chain said and was not believed") \
+	C(LISTENER, parent_finalized, GAUGE, "block of the parent chain up to which its Outbox was read")
 
 #define COUNTERS_EXECUTOR(C) \
 	C(EXECUTOR, events,           TOTAL, "events stored") \

@@ -37,6 +37,11 @@
 	E(L011, no_contract,      ERROR, "there is no contract at a configured address", "correct the address or the chain node") \
 	E(L012, caught_up,        INFO,  "everything up to the head has been read", "") \
 	E(L013, no_bloom,         WARN,  "the chain's headers do not name their logs; every block is asked for", "") \
+	E(L014, parent_down,      WARN,  "no node of the parent chain answers; settled stays where it is", "check the node and parent_chain.urls; it is asked again by itself") \
+	E(L015, parent_up,        INFO,  "a node of the parent chain answers", "") \
+	E(L016, parent_doubted,   WARN,  "the parent chain says what cannot be believed; settled stays where it is", "if it lasts: correct parent_chain, or use another node of it") \
+	E(L017, parent_silent,    WARN,  "the Outbox has said nothing in the blocks that were read; it is read on", "nothing on a new chain; else check parent_chain.outbox_address and start_block") \
+	E(L018, settles,          INFO,  "the parent chain has settled a block", "") \
 	E(X001, core_down,        WARN,  "the Core cannot be reached; requests wait", "check the Core; it is asked again by itself") \
 	E(X002, core_up,          INFO,  "the Core answers again", "") \
 	E(X003, core_forgot,      INFO,  "the Core does not know a request any more; it is asked again", "") \

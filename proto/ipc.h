@@ -69,7 +69,7 @@ enum ipc_role {
 #define IPC_EXECUTOR_TO_LISTENER(MSG) \
 	MSG(0x20, resume,      EXECUTOR,  LISTENER,   0, "Where to go on, and which blocks open requests stand in.") \
 	MSG(0x21, granted,     EXECUTOR,  LISTENER,   0, "Everything up to this block is on disk; gives back the credit of events and blocks.") \
-	MSG(0x22, recheck,     EXECUTOR,  LISTENER,   0, "Does this block still stand?") \
+	MSG(0x22, recheck,     EXECUTOR,  LISTENER,   0, "Do this block and this log in it still stand?") \
 	MSG(0x23, rewind,      EXECUTOR,  LISTENER,   0, "Read again from this block.")
 
 #define IPC_EXECUTOR_TO_SUBMITTER(MSG) \
@@ -153,7 +153,8 @@ enum ipc_role {
 	F(m, u64,   confirmed, 0, "Same hash at every endpoint and 5 s old.") \
 	F(m, u64,   safe,      0, "Block number.") \
 	F(m, u64,   finalized, 0, "Block number.") \
-	F(m, u64,   settled,   0, "Block number.") \
+	F(m, u64,   settled,   0, "Block number, as the parent chain says; 0 while it has said none.") \
+	F(m, u64,   settled_time, 0, "Without a parent chain: what has this time or an earlier one is settled; Unix seconds.") \
 	F(m, u64,   latest_time, 0, "Time of the latest block, Unix seconds.")
 
 #define IPC_retracted(F, m) \
@@ -165,7 +166,8 @@ enum ipc_role {
 	F(m, u64,   chain,     0, "Chain id.") \
 	F(m, u64,   number,    0, "Block number.") \
 	F(m, b32,   hash,      0, "Hash asked for.") \
-	F(m, u64,   verdict,   0, "1 stands, 2 left the chain, 3 not known now.")
+	F(m, u64,   log_index, 0, "Log asked for.") \
+	F(m, u64,   verdict,   0, "1 both stand, 2 the block left the chain, 3 not known now.")
 
 #define IPC_hearing(F, m) \
 	F(m, u64,   chain,     0, "Chain id.") \
@@ -189,7 +191,11 @@ enum ipc_role {
 #define IPC_recheck(F, m) \
 	F(m, u64,   chain,     0, "Chain id.") \
 	F(m, u64,   number,    0, "Block number.") \
-	F(m, b32,   hash,      0, "Its hash when the event was seen.")
+	F(m, b32,   hash,      0, "Its hash when the event was seen.") \
+	F(m, b32,   tx_hash,   0, "Transaction that emitted the log.") \
+	F(m, u64,   log_index, 0, "Position in the block.") \
+	F(m, b20,   contract,  0, "Who emitted it.") \
+	F(m, b32,   content,   0, "keccak256 of its topics and data.")
 
 #define IPC_rewind(F, m) \
 	F(m, u64,   chain,     0, "Chain id.") \

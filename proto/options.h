@@ -62,7 +62,7 @@
 	O(start_block, "start_block", start, ANY, NULL, "", TO_L, \
 	  "where reading starts with an empty store: a block, or an age such as 24h") \
 	O(chains, "chains", list, BETWEEN(1, 8), "", "", TO_L | TO_X | TO_T | TO_K, \
-	  "several chains, instead of the six options above") \
+	  "several chains, instead of the options above and parent_chain") \
 	O(chains_name, "chains[].name", text, BETWEEN(1, 31), NULL, "", TO_L | TO_X | TO_T, \
 	  "name of the chain") \
 	O(chains_id, "chains[].id", number, BETWEEN(1, UINT64_MAX), NULL, "", \
@@ -73,6 +73,23 @@
 	  "where reading starts with an empty store: a block, or an age such as 24h") \
 	O(chains_contracts, "chains[].contracts", addresses, ANY, NULL, "", \
 	  TO_L | TO_X | TO_T | TO_K, "map of the profile's contract names to addresses") \
+	O(chains_parent_urls, "chains[].parent_chain.urls", urls, ANY, "", "", TO_L, \
+	  "chain that settles this one: http(s) URLs; without it settled is 8 days of chain time") \
+	O(chains_parent_outbox, "chains[].parent_chain.outbox_address", address, ANY, "", "", TO_L, \
+	  "address of this chain's Outbox there") \
+	O(chains_parent_id, "chains[].parent_chain.id", number, BETWEEN(1, UINT64_MAX), "", "", \
+	  TO_L, "id of the parent chain; without it, what its first node says") \
+	O(chains_parent_start_block, "chains[].parent_chain.start_block", number, \
+	  BETWEEN(0, UINT64_MAX), "", "", TO_L, \
+	  "where the Outbox is read from; without it 50400 blocks before the finalized one") \
+	O(parent_urls, "parent_chain.urls", urls, ANY, "", "", TO_L, \
+	  "chain that settles the gateway chain: http(s) URLs; without it settled is 8 days of chain time") \
+	O(parent_outbox, "parent_chain.outbox_address", address, ANY, "", "", TO_L, \
+	  "address of the gateway chain's Outbox there") \
+	O(parent_id, "parent_chain.id", number, BETWEEN(1, UINT64_MAX), "", "", TO_L, \
+	  "id of the parent chain; without it, what its first node says") \
+	O(parent_start_block, "parent_chain.start_block", number, BETWEEN(0, UINT64_MAX), "", "", \
+	  TO_L, "where the Outbox is read from; without it 50400 blocks before the finalized one") \
 	O(kms_core_endpoint, "kms_core_endpoint", endpoints, ANY, "", "", TO_X, \
 	  "host:port of the KMS Core (gRPC)") \
 	O(kms_core_endpoints, "kms_core_endpoints", endpoints, ANY, "", "", TO_X, \
@@ -162,7 +179,6 @@
  * path (with all below it), the one value that changes nothing ("": none), what is missing
  */
 #define UNSUPPORTED(U) \
-	U("parent_chain", "", "settlement is judged by the chain's own time") \
 	U("core.tls", "", "the Core is spoken to without TLS: let it listen on a private network") \
 	U("sending", "on", "this version sends what it answers") \
 	U("verify_coprocessors", "true", "ciphertexts are taken from registered coprocessors only")

@@ -110,10 +110,11 @@ static unsigned put_urls(struct resolver *r, unsigned chain, const char *kind, c
 
 /* From here on: chains. */
 
-/* The six options that stand for a list of one. */
+/* The options that stand for a list of one. */
 static const enum option short_form[] = {
 	OPT_gwl2_url, OPT_chain_id, OPT_decryption_manager_address, OPT_httpz_address,
-	OPT_access_control_address, OPT_start_block,
+	OPT_access_control_address, OPT_start_block, OPT_parent_urls, OPT_parent_outbox,
+	OPT_parent_id, OPT_parent_start_block,
 };
 
 static int contract_of(const struct resolver *r, const char *name)
@@ -138,6 +139,31 @@ static void short_contract(struct resolver *r, struct chain *c, enum option o, c
 	c->contract[i] = v->parsed.address;
 }
 
+static struct parent short_parent(struct resolver *r)
+{
+	static const enum option all[] = {
+		OPT_parent_urls, OPT_parent_outbox, OPT_parent_id, OPT_parent_start_block,
+	};
+	struct parent p = {
+		.urls = *resolver_value(r, OPT_parent_urls),
+		.has_outbox = resolver_value(r, OPT_parent_outbox)->set,
+		.outbox = resolver_value(r, OPT_parent_outbox)->parsed.address,
+		.id = resolver_value(r, OPT_parent_id)->parsed.number,
+		.has_start = resolver_value(r, OPT_parent_start_block)->set,
+		.start = resolver_value(r, OPT_parent_start_block)->parsed.number,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		const struct option_value *v = resolver_value(r, all[i]);
+
+		if (!v->set || p.present)
+			continue;
+		p.present = true;
+		p.place = v->place;
+	}
+	return p;
+}
+
 static void short_chain(struct resolver *r)
 {
 	struct chain *c = &r->chain[0];
@@ -153,19 +179,25 @@ static void short_chain(struct resolver *r)
 		.place = resolver_value(r, OPT_gwl2_url)->place,
 		.urls = *resolver_value(r, OPT_gwl2_url),
 		.start = resolver_value(r, OPT_start_block)->parsed,
+		.parent = short_parent(r),
 	};
 	short_contract(r, c, OPT_decryption_manager_address, "decryption_manager");
 	short_contract(r, c, OPT_httpz_address, "httpz");
 	short_contract(r, c, OPT_access_control_address, "access_control");
 }
 
-/* A scalar member of a chain's item; NULL and trouble when it is missing or not usable. */
+/*
+ * A scalar member of a chain's item, or of its parent; NULL and trouble when it is missing (and
+ * has no fallback) or not usable.
+ */
 static const struct config_node *chain_member(struct resolver *r, const struct config_node *item,
 					      enum option o, struct parsed *out)
 {
 	const struct option_row *row = &option_rows[o];
-	const struct config_node *m = find_member(item, strchr(row->path, '.') + 1);
+	const struct config_node *m = find_member(item, strrchr(row->path, '.') + 1);
 
+	if (!m && row->fallback)
+		return NULL;
 	if (!m)
 		resolver_missing(r, document_place(r->d, item->mark), row);
 	else if (!out || document_scalar(r->d, row, m, out))
@@ -196,6 +228,31 @@ static void chain_contracts(struct resolver *r, struct chain *c, const struct co
 	}
 }
 
+/* Where a list or map stands in the place of a value. */
+static struct option_value value_at(const struct resolver *r, const struct config_node *m)
+{
+	return (struct option_value){ .node = m, .text = m->text, .set = true,
+				      .place = document_place(r->d, m->mark) };
+}
+
+static void read_parent(struct resolver *r, const struct config_node *map, struct parent *p)
+{
+	struct parsed outbox, id = { 0 }, start = { 0 };
+	const struct config_node *m;
+
+	*p = (struct parent){ .present = true, .place = document_place(r->d, map->mark) };
+	m = chain_member(r, map, OPT_chains_parent_urls, NULL);
+	if (m)
+		p->urls = value_at(r, m);
+	p->has_outbox = find_member(map, "outbox_address");	/* also when it is wrong */
+	if (chain_member(r, map, OPT_chains_parent_outbox, &outbox))
+		p->outbox = outbox.address;
+	chain_member(r, map, OPT_chains_parent_id, &id);
+	p->id = id.number;
+	p->has_start = chain_member(r, map, OPT_chains_parent_start_block, &start);
+	p->start = start.number;
+}
+
 static void read_chain(struct resolver *r, const struct config_node *item, struct chain *c)
 {
 	struct parsed name, id = { 0 };
@@ -219,11 +276,13 @@ static void read_chain(struct resolver *r, const struct config_node *item, struc
 	chain_member(r, item, OPT_chains_start_block, &c->start);
 	m = chain_member(r, item, OPT_chains_urls, NULL);
 	if (m)
-		c->urls = (struct option_value){ .node = m, .text = m->text, .set = true,
-						 .place = document_place(r->d, m->mark) };
+		c->urls = value_at(r, m);
 	m = chain_member(r, item, OPT_chains_contracts, NULL);
 	if (m)
 		chain_contracts(r, c, m);
+	m = find_member(item, "parent_chain");
+	if (m && m->type == CONFIG_MAP)
+		read_parent(r, m, &c->parent);
 }
 
 static void long_chains(struct resolver *r, const struct config_node *list)
@@ -254,6 +313,33 @@ static void long_chains(struct resolver *r, const struct config_node *list)
 	}
 }
 
+static void put_parent(struct resolver *r, unsigned i)
+{
+	const struct parent *p = &r->chain[i].parent;
+	char text[ADDR_TEXT];
+	struct urls urls;
+	unsigned n;
+
+	if (!p->urls.set)
+		resolver_missing(r, p->place, &option_rows[OPT_parent_urls]);
+	if (!p->has_outbox)
+		resolver_missing(r, p->place, &option_rows[OPT_parent_outbox]);
+	if (p->id && p->id == r->chain[i].id)
+		trouble_error(r->t, p->place, "the parent chain has the id of the chain itself; "
+			      "correct one of them");
+	if (!p->urls.set)
+		return;
+	gather_urls(r, &p->urls, &option_rows[OPT_parent_urls], &urls);
+	n = put_urls(r, i, "parent.http", &urls, value_is_http);
+	if (n != urls.count)
+		trouble_error(r->t, p->urls.place, "the parent chain is asked by http(s) only; "
+			      "remove its ws(s) URLs");
+	resolver_put(r, addr_text(&p->outbox, text), "chain.%u.parent.outbox", i);
+	resolver_put_number(r, p->id, "chain.%u.parent.id", i);
+	if (p->has_start)
+		resolver_put_number(r, p->start, "chain.%u.parent.start_block", i);
+}
+
 static void put_chain(struct resolver *r, unsigned i)
 {
 	const struct chain *c = &r->chain[i];
@@ -275,6 +361,10 @@ static void put_chain(struct resolver *r, unsigned i)
 			      "there is no http(s) URL; add one: ws(s) URLs only "
 			      "wake the connector up");
 	put_urls(r, i, "ws", &urls, value_is_websocket);
+	if (c->parent.present)
+		put_parent(r, i);
+	else
+		resolver_put_number(r, 0, "chain.%u.parent.http", i);
 }
 
 /* Which chain a contract of the profile must be on: the only one, or the one of that name. */

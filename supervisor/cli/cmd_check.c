@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/profile.h"
+#include "proto/settlement.h"
 #include "supervisor/cli/commands.h"
 
 #define TYPICAL_GAS 300000u		/* of one answer on an Arbitrum chain */
@@ -29,6 +30,25 @@ static void print_urls(const struct settings *s, unsigned chain, const char *kin
 	printf("%s\n", n ? "" : "none: the chain is polled");
 }
 
+static void print_settled(const struct settings *s, unsigned i)
+{
+	const char *start = find_setting(s, "chain.%u.parent.start_block", i);
+
+	if (get_setting_u64(s, "chain.%u.parent.http", i) == 0) {
+		printf("  %-22swhat is %u days older than the finalized block, by chain time\n",
+		       "settled is", SETTLED_AGE_S / 86400);
+		return;
+	}
+	printf("  %-22swhat the parent chain's Outbox %s has named\n", "settled is",
+	       get_setting(s, "chain.%u.parent.outbox", i));
+	print_urls(s, i, "parent.http", "the parent chain at");
+	if (start)
+		printf("  %-22sblock %s\n", "the Outbox, read from", start);
+	else
+		printf("  %-22s%u blocks before the finalized one there\n",
+		       "the Outbox, read from", SETTLED_LOOK_BACK);
+}
+
 static void print_chain(const struct settings *s, unsigned i)
 {
 	const char *block = find_setting(s, "chain.%u.start_block", i);
@@ -47,17 +67,24 @@ static void print_chain(const struct settings *s, unsigned i)
 		    get_setting_u64(s, "chain.%u.id", i))
 			printf("  %-22s%s\n", get_setting(s, "contract.%u.name", k),
 			       get_setting(s, "contract.%u.address", k));
+	print_settled(s, i);
+}
+
+/* NULL when the profile has no such operation. */
+static const char *finality_of(const struct settings *s, unsigned kind)
+{
+	for (unsigned r = 0; r < get_setting_u64(s, "request"); r++)
+		if (op_by_name(get_setting(s, "request.%u.kind", r)) == kind)
+			return get_setting(s, "request.%u.finality", r);
+	return NULL;
 }
 
 static void print_operations(const struct settings *s)
 {
 	printf("operations\n");
 	for (unsigned kind = 1; kind < KIND_COUNT; kind++) {
-		const char *finality = NULL;
+		const char *finality = finality_of(s, kind);
 
-		for (unsigned r = 0; r < get_setting_u64(s, "request") && !finality; r++)
-			if (op_by_name(get_setting(s, "request.%u.kind", r)) == kind)
-				finality = get_setting(s, "request.%u.finality", r);
 		if (finality)
 			printf("  %-22sfrom %-10s %s\n", op_name(kind), finality,
 			       what_becomes((enum op_kind)kind));
@@ -172,9 +199,11 @@ static void print_json(const struct connector_config *c)
 {
 	const struct money m = count_money(c->child[ROLE_SIGNER]);
 	const struct settings *s = c->child[ROLE_LISTENER];
+	const char *finality;
 	char text[U256_ETH_TEXT];
 	cJSON *root = cJSON_CreateObject();
 	cJSON *list = cJSON_AddArrayToObject(root, "answered");
+	cJSON *levels = cJSON_AddObjectToObject(root, "finality");
 
 	cJSON_AddStringToObject(root, "file", c->path);
 	cJSON_AddStringToObject(root, "profile", c->profile);
@@ -182,9 +211,13 @@ static void print_json(const struct connector_config *c)
 	cJSON_AddStringToObject(root, "account", addr_text(&c->account, text));
 	cJSON_AddStringToObject(root, "network", get_setting(s, "network"));
 	cJSON_AddStringToObject(root, "data_dir", c->data_dir);
-	for (unsigned kind = 1; kind < KIND_COUNT; kind++)
-		if (op_group(kind) != OP_OBSERVED)
+	for (unsigned kind = 1; kind < KIND_COUNT; kind++) {
+		if (!(finality = finality_of(s, kind)))
+			continue;
+		cJSON_AddStringToObject(levels, op_name(kind), finality);
+		if (op_group((enum op_kind)kind) != OP_OBSERVED)
 			cJSON_AddItemToArray(list, cJSON_CreateString(op_name(kind)));
+	}
 	cJSON_AddStringToObject(root, "budget_hour_eth", u256_eth(&m.hour, text));
 	cJSON_AddStringToObject(root, "budget_day_eth", u256_eth(&m.day, text));
 	cJSON_AddStringToObject(root, "worst_transaction_eth", u256_eth(&m.worst, text));

@@ -55,18 +55,20 @@ static enum err call_u64(const char *url, const char *method, struct node_reply 
 	return e;
 }
 
-static bool check_chain_id(struct online *o, unsigned chain, const char *node, const char *url)
+/* WANTED 0: any; else what OPTION says. */
+static bool check_chain_id(struct online *o, const char *node, const char *url, uint64_t wanted,
+			   const char *option)
 {
-	uint64_t wanted = get_setting_u64(o->chains, "chain.%u.id", chain), id = 0;
 	static struct node_reply r;
+	uint64_t id = 0;
 
 	if (call_u64(url, "eth_chainId", &r, &id)) {
 		say(o, false, "node %s: %s; check its URL and that it runs", node, r.why);
 		return false;
 	}
-	if (id != wanted) {
-		say(o, false, "node %s is on chain %llu, not %llu: correct its URL or chain_id",
-		    node, (unsigned long long)id, (unsigned long long)wanted);
+	if (wanted && id != wanted) {
+		say(o, false, "node %s is on chain %llu, not %llu: correct its URL or %s", node,
+		    (unsigned long long)id, (unsigned long long)wanted, option);
 		return false;
 	}
 	say(o, true, "node %s is on chain %llu", node, (unsigned long long)id);
@@ -96,7 +98,7 @@ static void check_node(struct online *o, unsigned chain, unsigned i)
 	uint64_t id = get_setting_u64(o->chains, "chain.%u.id", chain);
 	char params[PARAMS_MAX], address[ADDR_TEXT] = "";
 
-	if (!check_chain_id(o, chain, node, url))
+	if (!check_chain_id(o, node, url, id, "chain_id"))
 		return;
 	if (chain < CHAINS_MAX && !o->answers[chain])
 		o->answers[chain] = url;
@@ -131,23 +133,22 @@ static const char *node_of(struct online *o, uint64_t chain_id)
 	return NULL;
 }
 
-static void check_contract(struct online *o, const struct profile_contract *c, const char *url)
+static void check_contract(struct online *o, const char *name, const char *address, const char *url)
 {
 	static uint8_t code[CODE_MAX];
 	static struct node_reply r;
-	char params[PARAMS_MAX], address[ADDR_TEXT];
+	char params[PARAMS_MAX];
 	size_t len = 0;
 
-	addr_text(&c->address, address);
 	snprintf(params, sizeof(params), "[\"%s\",\"latest\"]", address);
 	enum err e = node_call(url, "eth_getCode", params, &r);
 	if (e)
-		say(o, false, "%s %s: %s", c->name, address, r.why);
+		say(o, false, "%s %s: %s", name, address, r.why);
 	else if (json_bytes(r.result, code, sizeof(code), &len) != OK || len == 0)
 		say(o, false, "there is no contract at %s (%s): correct the address or the node",
-		    address, c->name);
+		    address, name);
 	else
-		say(o, true, "%s is a contract at %s, %zu bytes", c->name, address, len);
+		say(o, true, "%s is a contract at %s, %zu bytes", name, address, len);
 	node_reply_free(&r);
 }
 
@@ -233,6 +234,8 @@ static bool is_first_of_chain(const struct profile *p, unsigned i)
 
 static void check_contracts(struct online *o)
 {
+	char address[ADDR_TEXT];
+
 	for (unsigned i = 0; i < o->profile.contracts; i++) {
 		const struct profile_contract *c = &o->profile.contract[i];
 		const char *url = node_of(o, c->chain);
@@ -241,10 +244,29 @@ static void check_contracts(struct online *o)
 			    (unsigned long long)c->chain);
 			continue;
 		}
-		check_contract(o, c, url);
+		check_contract(o, c->name, addr_text(&c->address, address), url);
 		if (is_first_of_chain(&o->profile, i))
 			check_balance(o, c, url);
 	}
+}
+
+/* A node of the chain that settles CHAIN: what it must serve, and the Outbox there. */
+static void check_parent(struct online *o, unsigned chain, unsigned i)
+{
+	const char *node = get_setting(o->chains, "chain.%u.parent.http.%u.name", chain, i);
+	const char *url = get_setting(o->chains, "chain.%u.parent.http.%u.url", chain, i);
+	const char *outbox = get_setting(o->chains, "chain.%u.parent.outbox", chain);
+	uint64_t id = get_setting_u64(o->chains, "chain.%u.parent.id", chain);
+	char name[80], params[PARAMS_MAX];
+
+	snprintf(name, sizeof(name), "%.40s of the parent chain", node);
+	if (!check_chain_id(o, name, url, id, "parent_chain.id"))
+		return;
+	check_serves(o, name, url, "finalized", "eth_getBlockByNumber", "[\"finalized\",false]");
+	snprintf(params, sizeof(params), "[{\"fromBlock\":\"latest\",\"toBlock\":\"latest\","
+		 "\"address\":\"%s\"}]", outbox);
+	check_serves(o, name, url, "eth_getLogs", "eth_getLogs", params);
+	check_contract(o, "the Outbox", outbox, url);
 }
 
 /* That something listens; whether it is a Core shows with the first request. */
@@ -286,6 +308,8 @@ int cmd_online(const struct connector_config *c)
 			check_node(o, i, k);
 		for (unsigned k = 0; k < get_setting_u64(o->chains, "chain.%u.ws", i); k++)
 			check_ws(o, i, k);
+		for (unsigned k = 0; k < get_setting_u64(o->chains, "chain.%u.parent.http", i); k++)
+			check_parent(o, i, k);
 	}
 	check_contracts(o);
 	check_identity(o);

@@ -12,7 +12,7 @@
 #include "supervisor/cli/talk.h"
 
 #define STAGES_MAX   8
-#define FIGURES_MAX  64
+#define FIGURES_MAX  128
 #define PATIENCE_MS  (10u * 60 * 1000)	/* what has not cleared by itself then wants a look */
 #define SENTENCES    8192
 
@@ -132,8 +132,11 @@ static void judge_child(struct status *s, const char *name, const struct board_c
 {
 	const char *colon = *b->text ? ": " : "";
 
-	if (strcmp(b->state, "ready") == 0)
+	if (strcmp(b->state, "ready") == 0) {
+		if (*b->text)	/* it works, but for this */
+			text_add(&s->degraded, "%s: %s\n", name, b->text);
 		return;
+	}
 	if (strcmp(b->state, "waiting") == 0)
 		text_add(&s->needs, "%s cannot run with this configuration (%s): read its last log "
 			 "line, correct it, kms-connector reload\n", name, b->text);

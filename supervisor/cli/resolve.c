@@ -26,6 +26,7 @@ static const struct { const char *pattern; unsigned children; bool network; } ro
 	{ "send_window", TO_T, false },
 	{ "profile", TO_L | TO_X | TO_T | TO_K, true },
 	{ "chain", TO_L | TO_X | TO_T | TO_K, true },
+	{ "chain.*.parent.*", TO_L, false },
 	{ "chain.*.id", TO_L | TO_X | TO_T | TO_K, true },
 	{ "chain.*.ws*", TO_L, false },
 	{ "chain.*.start_*", TO_L, false },

@@ -9,6 +9,16 @@
 
 #define CHAINS_MAX 8
 
+/* The chain that settles one, from either form. */
+struct parent {
+	bool present;				/* any of it was said */
+	struct place place;
+	struct option_value urls;		/* set, or missing */
+	bool has_outbox, has_start;
+	struct addr outbox;
+	uint64_t id, start;			/* id 0: not said */
+};
+
 /* One chain, from either form. */
 struct chain {
 	const char *name;
@@ -16,6 +26,7 @@ struct chain {
 	struct place place;
 	struct option_value urls;		/* node, or text */
 	struct parsed start;
+	struct parent parent;
 	bool has[PROFILE_FILE_CONTRACTS_MAX];
 	struct addr contract[PROFILE_FILE_CONTRACTS_MAX];
 };

@@ -59,6 +59,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static void try_log(const cJSON *v)
 {
 	struct log_entry e;
+	struct claim c;
+
+	if (decode_claim(v, &profile.contract[0].address, 0, 5, &c) == OK)
+		MUST(c.at <= 5 && !c.known);
 
 	if (decode_log(v, &filter, &profile, &e))
 		return;

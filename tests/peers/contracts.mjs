@@ -14,7 +14,7 @@ import { ContractFactory, Interface, Contract } from 'ethers';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const sourceDir = path.join(here, 'contracts');
 const cacheDir = path.join(here, '..', '..', 'build', 'cache');
-const names = ['Admin', 'HTTPZ', 'DecryptionManager', 'AccessControl'];
+const names = ['Admin', 'HTTPZ', 'DecryptionManager', 'AccessControl', 'Outbox'];
 
 let compiled; /* what compile() gave, once for each process */
 

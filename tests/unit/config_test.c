@@ -238,6 +238,36 @@ Test(config, environment_over_file)
 	free(printed);
 }
 
+/* What the parent chain is, only the listener needs to know. */
+Test(config, parent_chain)
+{
+	static const char *const files[] = { "good_parent.yaml", "good_parent_chains.yaml", "good.yaml" };
+	static const struct { const char *path, *value[ARRAY_LEN(files)]; } lines[] = {
+		{ "chain.0.parent.http", { "2", "1", "0" } },
+		{ "chain.0.parent.http.0.name", { "l1", "l1", NULL } },
+		{ "chain.0.parent.http.1.url", { "http://127.0.0.1:8545", NULL, NULL } },
+		{ "chain.0.parent.outbox", { "0x0B9857ae2D4A3DBe74ffE1d7DF045bb7F96E4840",
+					     "0x0B9857ae2D4A3DBe74ffE1d7DF045bb7F96E4840", NULL } },
+		{ "chain.0.parent.id", { "1", "0", NULL } },
+		{ "chain.0.parent.start_block", { "15411056", NULL, NULL } },
+	};
+
+	for (size_t f = 0; f < ARRAY_LEN(files); f++) {
+		struct connector_config *c = NULL;
+
+		cr_assert_eq(config_load(files[f], stderr, &c), EXIT_ok);
+		for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+			const char *got = find_setting(c->child[ROLE_LISTENER], "%s", lines[i].path);
+
+			cr_expect_str_eq(got ? got : "-", lines[i].value[f] ? lines[i].value[f] : "-",
+					 "%s %s", files[f], lines[i].path);
+			for (int role = ROLE_EXECUTOR; role < ROLE_OPERATOR; role++)
+				cr_expect_null(find_setting(c->child[role], "%s", lines[i].path));
+		}
+		config_free(&c);
+	}
+}
+
 Test(config, secrets_in_the_environment)
 {
 	static const struct { const char *name, *value; } wrong[] = {

@@ -253,7 +253,7 @@ static void on_refused(void *owner, const char *endpoint, const char *why)
 	refusals++;
 }
 
-static void begin(void)
+static void begin_with(uint64_t chain_id)
 {
 	static const struct jsonrpc_events events = {
 		on_down, on_up, on_wrong_chain, on_failover, on_call, on_refused,
@@ -271,7 +271,17 @@ static void begin(void)
 			.name = i ? "second" : "first", .url = server_url(&node[i], url[i], "/secret"),
 		};
 	}
-	rpc = jsonrpc_new(loop, http, 7, endpoints, 2, &events, NULL);
+	rpc = jsonrpc_new(loop, http, chain_id, endpoints, 2, &events, NULL);
+}
+
+static void begin(void)
+{
+	begin_with(7);
+}
+
+static void begin_without_id(void)
+{
+	begin_with(0);
 }
 
 static void end(void)
@@ -348,6 +358,20 @@ Test(jsonrpc, a_node_on_another_chain_is_not_used)
 	wait_s(0.1);
 	cr_assert_eq(wrongs, 1);
 	cr_assert_eq(ask(0, 1), RPC_NOT_SENT);
+	end();
+}
+
+Test(jsonrpc, without_an_id_the_first_one_said_counts)
+{
+	begin_without_id();
+	cr_assert_eq(jsonrpc_chain_id(rpc), 0);
+	atomic_store(&chain_of[1], 8);
+	cr_assert_eq(ask(-1, 1), RPC_OK);
+	cr_assert_str_eq(last_endpoint, "first");
+	cr_assert_eq(jsonrpc_chain_id(rpc), 7);
+	wait_s(0.1);
+	cr_assert_eq(wrongs, 1);
+	cr_assert_eq(ask(1, 1), RPC_NOT_SENT);
 	end();
 }
 
