@@ -5,33 +5,35 @@
 import { fheTypes } from '../peers/plaintext.mjs';
 
 const colours = { good: 32, bad: 31, warn: 33, dim: 2, bold: 1 };
-const widths = { id: 9, type: 22, state: 10, ms: 6, tx: 13 };
+const widths = { id: 13, type: 22, state: 10, ms: 6, tx: 13 };
 
 /* The order of states, to know which figures of a request are final. */
 const order = ['asked', 'seen', 'waiting', 'checking', 'computing', 'answered', 'submitting', 'done'];
 const stateColour = { done: 'good', refused: 'bad', held: 'bad', expired: 'bad', retracted: 'bad' };
 
-/** "ebool", "euint64+euint256". */
-export function typeText(types) {
-  return types.map((t) => fheTypes[t].name).join('+');
+/** "ebool", "euint64+euint256"; of a key operation what it makes. */
+export function typeText({ types, makes }) {
+  return makes ?? types.map((t) => fheTypes[t].name).join('+');
 }
+
+const shortId = (id) => (id.length > widths.id ? `${id.slice(0, widths.id - 4)}..${id.slice(-2)}` : id);
 
 export const shortHash = (hash) => (hash ? `${hash.slice(0, 7)}..${hash.slice(-4)}` : '');
 export const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
 
-/** A request { name, types, row }, where `row` is what the monitor says of it, as cells. */
-export function rowCells({ name, types, row }) {
+/** A request { name, types or makes, row }, where `row` is what the monitor says of it, as cells. */
+export function rowCells({ name, row, ...what }) {
   const state = row?.state ?? 'asked';
   const reached = order.indexOf(state);
   const ms = (value, after) => (row && reached >= order.indexOf(after) ? String(value) : '-');
   return [
-    name.padEnd(widths.id), typeText(types).padEnd(widths.type), state.padEnd(widths.state),
+    shortId(name).padEnd(widths.id), typeText(what).padEnd(widths.type), state.padEnd(widths.state),
     ms(row?.fetch_ms, 'computing').padStart(widths.ms), ms(row?.core_ms, 'answered').padStart(widths.ms),
     ms(row?.send_ms, 'done').padStart(widths.ms), ` ${shortHash(row?.tx)}`,
   ];
 }
 
-export const tableHead = ['request'.padEnd(widths.id), 'FHE types'.padEnd(widths.type), 'state'.padEnd(widths.state),
+export const tableHead = ['request'.padEnd(widths.id), 'FHE types, or made'.padEnd(widths.type), 'state'.padEnd(widths.state),
   'fetch'.padStart(widths.ms), 'core'.padStart(widths.ms), 'send'.padStart(widths.ms), ' transaction'].join(' ');
 const stateAt = widths.id + 1 + widths.type + 1;
 

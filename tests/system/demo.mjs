@@ -1,12 +1,14 @@
 /*
  * demo - the whole thing at work (`make demo`): a connector with a chain, contracts, storage and a
- * KMS Core of its own answers 20 requests, while the demo does to it what bites operators.  At
- * the end the chain is asked what really happened; exit 0 only if all of it is right.
+ * KMS Core of its own answers 20 decryptions and every key operation, while the demo does to it
+ * what bites operators.  At the end the chain is asked what really happened; exit 0 only if all of
+ * it is right.
  * KEEP=1 leaves everything running until Ctrl-C.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startParent } from '../peers/parent.mjs';
 import { sleep, until } from '../peers/process.mjs';
 import { ledgerLines, makeScreen, seconds, tableHead } from './demo-screen.mjs';
 import { program, startWorld } from './world.mjs';
@@ -15,13 +17,21 @@ const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..')
 const keep = Boolean(process.env.KEEP) && process.env.KEEP !== '0';
 
 /* FHE types by number: ebool 0, euint4 1, 8 2, 16 3, 32 4, 64 5, 128 6, 160 7, 256 8.  One row
- * for each request, in the order in which they are asked: 20 altogether. */
+ * for each request, in the order in which they are asked: 20 altogether, every other one a user
+ * decryption. */
 const opening = [[[0]], [[2], [3]], [[4], [5]], [[7], [8], [0, 5, 8]]]; /* who comes together */
 const during = {
   core: [[4], [6], [1], [2, 3]], submitter: [[5]], listener: [[8]], executor: [[7, 7]], signer: [[3]],
   account: [[6], [5, 0]], node: [[2]], storage: [[5]],
 };
 const all = [...opening.flat(), ...Object.values(during).flat()];
+
+/* Key operations: name in requests.mjs -> prefix of ids, what is made. */
+const keyOps = {
+  crsgen: ['crsgen', 'common ref. string'], preprocessKeygen: ['prekeygen', 'material for a key'],
+  keygen: ['keygen', 'FHE key'], preprocessKsk: ['preksk', 'material for a KSK'], ksk: ['ksk', 'key-switching key'],
+};
+const total = all.length + Object.keys(keyOps).length;
 
 const coreDelayMs = 250; /* a Core takes its time */
 const coreAwayMs = 1500;
@@ -30,8 +40,8 @@ const missingMs = 1500;
 const idleMs = 6000; /* two rounds of the slowest question */
 const patienceMs = 60000;
 
-/* What the ledger is held against: the design's figures, and for gas the typical answer of `check`. */
-const limits = { gas: 300_000, callsPerAnswer: 8, callsPerIdleHour: 20_000, memoryMiB: 48 };
+/* What the ledger is held against: the figures of the design, and for gas what these contracts take. */
+const limits = { gas: 350_000, callsPerAnswer: 8, callsPerIdleHour: 20_000, memoryMiB: 48 };
 
 const screen = makeScreen();
 const { paint } = screen;
@@ -41,6 +51,9 @@ let stopStaying = null; /* ends KEEP=1 */
 const rows = new Map(); /* name of a request -> what the monitor says of it */
 const rpc = { calls: 0, perIdleMs: 0, perAnswer: 0, onSend: null }; /* counted by the proxy */
 let world = null;
+let parent = null; /* the chain that settles the gateway chain */
+let waitsForParent = null; /* name of the key generation that waits for it */
+let turn = 0; /* public and user decryptions in turn */
 let doing = 'starts';
 let startedAt = 0; /* when the connector was */
 let looking = true; /* the table is kept up to date */
@@ -51,7 +64,15 @@ process.stdout.on('error', () => process.exit(1)); /* nobody reads any more */
 // ---- what is shown -------------------------------------------------------------------------
 
 const clock = () => `${((Date.now() - began) / 1000).toFixed(1).padStart(5)} s`;
-const entries = () => [...world.requests].map(([name, { types }]) => ({ name, types, row: rows.get(name) }));
+/* Ids as the connector shows them. */
+function shown(name, { kind, id }) {
+  const [prefix] = keyOps[kind] ?? [];
+  return prefix ? `${prefix}-${id < 2n ** 64n ? id : `0x${id.toString(16)}`}` : name;
+}
+const entries = () => [...world.requests].map(([key, asked]) => {
+  const name = shown(key, asked);
+  return { name, types: asked.types, makes: keyOps[asked.kind]?.[1], waits: key === waitsForParent, row: rows.get(name) };
+});
 
 function drawTable() {
   const { rows: high, columns } = screen.room();
@@ -112,15 +133,19 @@ const status = async () => fetchJson('/v1/status').catch(() => null);
 const stageIs = async (name, state) => (await status())?.stages.find((s) => s.name === name)?.state === state;
 const openNames = async () => {
   const answered = await world.responseEvents();
-  return [...world.requests.keys()].filter((name) => !answered.has(name));
+  return [...world.requests.keys()].filter((name) => !answered.has(name) && name !== waitsForParent);
 };
 
 /* Until the monitor shows every request as done. */
 const untilShown = (ms) => until('the monitor shows all requests as done',
-  () => entries().every((e) => e.row?.state === 'done'), ms, 50);
+  () => entries().every((e) => e.row?.state === 'done' || e.waits), ms, 50);
 
 /* Asks for requests of prepared ciphertexts. */
-const ask = (sets) => world.ask(sets.length, { sets });
+async function ask(sets) {
+  const names = [];
+  for (const set of sets) names.push(...await (turn++ % 2 ? world.askUser : world.ask)(1, { sets: [set] }));
+  return names;
+}
 
 /*
  * One fault, from its end until all requests that are open then are answered (and `works` holds);
@@ -218,6 +243,43 @@ const faults = {
     }),
 };
 
+// ---- keys ----------------------------------------------------------------------------------
+
+async function untilAnswered(...names) {
+  const { missing } = await world.waitAnswered(patienceMs, { names });
+  if (missing.length) throw new Error(`not answered within ${patienceMs / 1000} s: ${missing.join(', ')}`);
+}
+
+/* A key is generated only when the parent chain has settled the block of its request. */
+async function beginKeys() {
+  now('the administrators ask for a common reference string and for a key');
+  const crs = await world.askKey('crsgen');
+  const pre = await world.askKey('preprocessKeygen');
+  await untilAnswered(crs.name, pre.name);
+  const key = await world.askKey('keygen', pre.resultId);
+  waitsForParent = key.name;
+  const name = shown(key.name, world.requests.get(key.name));
+  const why = await until('the key generation waits', () => rows.get(name)?.state === 'waiting' && rows.get(name).reason,
+    patienceMs, 50);
+  screen.say(paint('bold', `${`keygen-0x${key.id.toString(16).slice(0, 6)}.. waits`.padEnd(40)} ${why}`));
+  return key;
+}
+
+async function endKeys(key) {
+  now('the parent chain settles the block of the key generation');
+  const { block } = world.requests.get(key.name);
+  const { hash } = await world.chain.rpc('eth_getBlockByNumber', `0x${block.toString(16)}`, false);
+  const from = Date.now();
+  await parent.settle(hash);
+  waitsForParent = null;
+  await untilAnswered(key.name);
+  screen.say(paint('bold', `${'settled by the parent chain: released'.padEnd(40)} answered after ${seconds(Date.now() - from)}`));
+  const pre = await world.askKey('preprocessKsk');
+  await untilAnswered(pre.name);
+  const ksk = await world.askKey('ksk', pre.resultId, await world.httpz.getCurrentKeyId(), key.resultId);
+  await untilAnswered(ksk.name);
+}
+
 // ---- the end -------------------------------------------------------------------------------
 
 /* Memory of all processes: proportional, or (who may not read that) resident. */
@@ -234,21 +296,22 @@ function memory() {
 async function ledger() {
   const { calls, perAnswer } = rpc;
   const tookH = (Date.now() - startedAt) / 3_600_000;
-  const mayCall = Math.floor(limits.callsPerAnswer * all.length + limits.callsPerIdleHour * tookH);
+  const mayCall = Math.floor(limits.callsPerAnswer * total + limits.callsPerIdleHour * tookH);
   const mem = memory();
   const said = await world.judge();
   const events = await world.responseEvents();
   const right = [...world.requests].filter(([name, asked]) => {
     const event = events.get(name);
-    return event && String(event.args[1]) === String(asked.expected);
+    const got = event && (asked.kind === 'user' ? [...event.args[1]] : [event.args[1]]);
+    return got?.some((one) => String(one) === String(asked.expected));
   }).length;
-  const asked = all.length;
+  const asked = total;
   const perHour = Math.round(rpc.perIdleMs * 3_600_000);
   const mib = mem.kib / 1024;
   const list = [
     ['requests asked', said.asked, `${asked}`, said.asked === asked],
     ['consensus events', events.size, `${asked}: one for each`, events.size === asked],
-    ['plaintexts right', right, `${asked}: as encrypted`, right === asked],
+    ['answers right', right, `${asked}: as encrypted, to their users' keys, ids as agreed`, right === asked],
     ['transactions of our account', said.transactions, `${asked}: one for each`, said.transactions === asked],
     ['nonces used twice', said.nonces.usedTwice.length, '0', said.nonces.usedTwice.length === 0],
     ['holes in the nonces', said.nonces.holes.length, '0', said.nonces.holes.length === 0],
@@ -364,11 +427,14 @@ async function open(groups) {
 async function setUp() {
   screen.say(paint('bold', 'KMS Connector: demo'),
     'A real connector, beside a chain with its contracts, storage and a KMS Core,',
-    `answers ${all.length} requests to decrypt.  Meanwhile the demo breaks one part after the`,
-    'other, and nobody repairs anything by hand.  After half a minute it asks the',
-    'chain what really happened.  Ctrl-C ends everything.', '');
+    `answers ${all.length} requests to decrypt, for everyone and for single users, and makes keys.`,
+    'Meanwhile the demo breaks one part after the other, and nobody repairs anything by',
+    'hand.  After a minute it asks the chain what really happened.  Ctrl-C ends everything.', '');
+  parent = await startParent();
   world = await startWorld({
+    chain: { slots: 1 },
     core: { delayMs: coreDelayMs },
+    config: { parent_chain: { urls: parent.httpUrl, outbox_address: parent.outbox, start_block: 0 } },
     onCall: (call) => {
       rpc.calls++;
       if (call.method !== 'eth_sendRawTransaction') return;
@@ -380,7 +446,8 @@ async function setUp() {
     process.removeAllListeners(signal); /* now there is something to end in good order */
     process.on(signal, () => onSignal(code));
   }
-  screen.say(`${clock()}  chain, contracts, storage and Core run`);
+  world.started.push(parent);
+  screen.say(`${clock()}  two chains, contracts, storage and Core run`);
   const ciphertexts = await world.makeCiphertexts(all.flat(), { keepBodies: true });
 
   startedAt = Date.now();
@@ -410,7 +477,9 @@ async function play(ciphertexts) {
 
   await quiet();
   await open(opening.map(take));
+  const key = await beginKeys();
   for (const [name, list] of Object.entries(during)) await faults[name](take(list));
+  await endKeys(key);
   now('all requests are answered; the chain is asked what happened');
   await untilShown(15000);
 }
