@@ -10,6 +10,7 @@
 #include "common/link.h"
 #include "common/profile.h"
 #include "executor/core.h"
+#include "executor/follow.h"
 #include "executor/stage.h"
 #include "executor/store.h"
 
@@ -79,6 +80,8 @@ struct executor {
 	uint64_t tickets;		/* of questions about access */
 	uint64_t forgot_said_ms;	/* monotonic: the last line that says the Core forgot */
 	struct op *submit_first, **submit_last;	/* waiting for credit at the submitter */
+	struct op *changed_first, **changed_last;	/* in another state since this turn began */
+	struct followers followers;
 
 	/* Of the account, as the submitter says. */
 	struct msg_funds funds;

@@ -87,6 +87,7 @@ static void open_stages(struct executor *x)
 	stage_init(&x->sending_stage, &sending_row, x->loop, on_release, x);
 	x->core_last = &x->core_first;
 	x->submit_last = &x->submit_first;
+	x->changed_last = &x->changed_first;
 }
 
 static bool is_anything_paused(const struct executor *x)
@@ -172,6 +173,7 @@ static void executor_start(struct executor *x)
 	op_load_more(x);
 	intake_open(x);
 	outlet_open(x);
+	follow_open(x);
 	window_open(x);
 	timer_start(x->tick, 0.05, TICK_S);
 }

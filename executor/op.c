@@ -37,6 +37,14 @@ static const char *const event_names[OP_EVENT_COUNT] = {
 
 /* The store. */
 
+/* Reasons hold what others said; a packet takes no control characters. */
+static void make_printable(char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			*s = '?';
+}
+
 static void fill_change(const struct op *op, struct store_change *c)
 {
 	*c = (struct store_change){
@@ -46,6 +54,7 @@ static void fill_change(const struct op *op, struct store_change *c)
 		.tx_block_hash = op->tx_block_hash,
 	};
 	snprintf(c->reason, sizeof(c->reason), "%s", op->reason);
+	make_printable(c->reason);
 }
 
 void op_put_change(struct op *op, struct bytes calldata,
@@ -68,6 +77,52 @@ void op_flush(struct executor *x)
 				op_put_change(op, (struct bytes){ 0 }, NULL);
 }
 
+/*
+ * States that were left again in the same turn are not told; each other one goes to the store, in
+ * a commit that somebody else waits for.
+ */
+static void on_turn_end(void *owner)
+{
+	struct executor *x = owner;
+
+	while (x->changed_first) {
+		struct op *op = x->changed_first;
+		op_leave_changed_line(op);
+		if (op->dirty && !op->ending)
+			op_put_change(op, (struct bytes){ 0 }, NULL);
+	}
+}
+
+static void join_changed_line(struct op *op)
+{
+	struct executor *x = op->x;
+
+	if (op->in_changed_line)
+		return;
+	op->in_changed_line = true;
+	op->next_changed = NULL;
+	*x->changed_last = op;
+	x->changed_last = &op->next_changed;
+	loop_defer(x->loop, on_turn_end, x);
+}
+
+void op_leave_changed_line(struct op *op)
+{
+	struct executor *x = op->x;
+
+	if (!op->in_changed_line)
+		return;
+	op->in_changed_line = false;
+	for (struct op **p = &x->changed_first; *p; p = &(*p)->next_changed) {
+		if (*p != op)
+			continue;
+		*p = op->next_changed;
+		if (!*p)
+			x->changed_last = p;
+		return;
+	}
+}
+
 bool op_is_too_late(const struct op *op)
 {
 	return op_group(op->kind) == OP_DECRYPTION && op->x->run_ms > op->due_ms;
@@ -78,9 +133,7 @@ static void set_reason(struct op *op, const char *reason)
 	if (reason == op->reason)
 		return;
 	snprintf(op->reason, sizeof(op->reason), "%s", reason ? reason : "");
-	for (char *c = op->reason; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	make_printable(op->reason);
 }
 
 void op_again(struct op *op, const char *reason)
@@ -428,6 +481,7 @@ void op_fire(struct op *op, enum op_event ev, const char *reason)
 		op->state = e->then;
 		op->changed_ms = clock_unix_ms();
 		op->dirty = true;
+		join_changed_line(op);
 	}
 	do_action(op, e->act);
 }
