@@ -314,6 +314,12 @@ static enum err on_retry(struct executor *x, struct link *l, const struct msg_re
 	return say_done(l, m->tag, c.changed, c.changed ? "" : "nothing there that can be tried again");
 }
 
+/* Somebody waits for it, even if we do not: an operator looks at once. */
+static void on_dropped(void *owner, uint64_t number, enum op_state state)
+{
+	(void)owner, (void)number, (void)state;
+}
+
 static void drop_row(void *owner, const struct store_row *r)
 {
 	struct command *c = owner;
@@ -323,7 +329,7 @@ static void drop_row(void *owner, const struct store_row *r)
 		return;
 	if (op)
 		op_forget(op);
-	change_row(c->x, r, STATE_refused, "dropped by an operator", NULL);
+	change_row(c->x, r, STATE_refused, "dropped by an operator", on_dropped);
 	c->changed++;
 }
 
