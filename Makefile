@@ -126,7 +126,7 @@ $(B)/test/%: $(B)/obj/tests/%.o $(ARCHIVES) $(B)/libcommon.a
 	@mkdir -p $(dir $@)
 	@$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) $(B)/libcommon.a -Wl,--end-group $(ALL_LIBS)
 
-tests-built: $(UNIT_BIN) $(B)/bin/kms-pages
+tests-built: $(UNIT_BIN) $(B)/test/codec $(B)/bin/kms-pages
 unit: all tests-built
 	@B=$(B) tests/unit.sh $(UNIT_BIN)
 
@@ -145,7 +145,7 @@ lint:
 	@B=$(B) tests/lint/all.sh
 
 format:
-	@clang-format -i $$(git ls-files '*.c' '*.h')
+	@git clang-format -q --style=file:tests/lint/clang-format --extensions c,h HEAD
 
 ready: lint unit
 	@$(MAKE) --no-print-directory B=$(B)/san CFLAGS=-O1 EXTRA="$(SAN)" unit
@@ -198,7 +198,7 @@ help:
 	@echo "make ready      before a commit: lint, unit tests, the same under ASan and UBSan"
 	@echo "make san        unit and system tests under ASan and UBSan"
 	@echo "make fuzz S=60  fuzz each target S seconds, and prove that each finds a planted bug"
-	@echo "make format     clang-format over all C files"
+	@echo "make format     lay out the lines of C that changed since the last commit"
 	@echo "make pages      print proto/PROTOCOL.md from the message table"
 	@echo "make install    DESTDIR= PREFIX=/usr"
 	@echo "make clean"

@@ -42,6 +42,27 @@ bool addr_is_zero(const struct addr *a)
 	return all_zero(a->b, sizeof(a->b));
 }
 
+static bool is_control(unsigned char c)
+{
+	return c < 0x20 || c == 0x7f;
+}
+
+bool has_control(struct bytes v)
+{
+	for (size_t i = 0; i < v.len; i++)
+		if (is_control(v.p[i]))
+			return true;
+	return false;
+}
+
+char *clean_text(char *s, const char *also)
+{
+	for (char *c = s; *c; c++)
+		if (is_control((unsigned char)*c) || strchr(also, *c))
+			*c = '?';
+	return s;
+}
+
 char *hex_encode(struct bytes in, char *out)
 {
 	char *o = out;

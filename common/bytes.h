@@ -30,6 +30,23 @@ static inline bool bytes_eq(struct bytes a, struct bytes b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 
+/* A C string, without its NUL. */
+static inline struct bytes bytes_str(const char *s)
+{
+	return BYTES(s, strlen(s));
+}
+
+static inline bool bytes_is(struct bytes v, const char *s)
+{
+	return bytes_eq(v, bytes_str(s));
+}
+
+/* Characters that end a line or do things to a terminal: none may stand in a text. */
+bool has_control(struct bytes v);
+
+/* Each of them, and each character of ALSO, becomes '?'.  Returns S. */
+char *clean_text(char *s, const char *also);
+
 static inline bool b32_eq(const struct b32 *a, const struct b32 *b)
 {
 	return memcmp(a->b, b->b, 32) == 0;

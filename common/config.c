@@ -107,10 +107,9 @@ static enum err copy_scalar(struct reader *r, const yaml_event_t *ev, const char
 	const char *text = (const char *)ev->data.scalar.value;
 	size_t len = ev->data.scalar.length;
 
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-			return trouble(r, mark_of(ev->start_mark), "a control character in a value",
-				       "write the value on one line");
+	if (has_control(BYTES(text, len)))
+		return trouble(r, mark_of(ev->start_mark), "a control character in a value",
+			       "write the value on one line");
 	*out = strndup(text, len);
 	check(*out);
 	return OK;

@@ -24,11 +24,6 @@ static enum err fail(const char **why_out, enum err e, const char *why)
 	return e;
 }
 
-static bool is_text(struct bytes w, const char *text)
-{
-	return bytes_eq(w, BYTES(text, strlen(text)));
-}
-
 /* Is TYPE one of "a|b"? */
 static bool fits_source(struct bytes type, enum eip712_source source)
 {
@@ -45,7 +40,7 @@ static bool fits_source(struct bytes type, enum eip712_source source)
 static bool find_source(struct bytes member, enum eip712_source *out)
 {
 	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
-		if (is_text(member, sources[i].member)) {
+		if (bytes_is(member, sources[i].member)) {
 			*out = (enum eip712_source)i;
 			return true;
 		}
@@ -238,6 +233,28 @@ enum err eip712_recover(const struct b32 *digest, struct bytes sig, struct addr 
 		return ERR_FORMAT;
 	if (!secp256k1_ecdsa_recover(ctx, &key, &parsed, digest->b))
 		return ERR_MISMATCH;
+	*out = addr_of_key(&key);
+	return OK;
+}
+
+enum err eip712_identity(struct bytes identity, struct addr *out)
+{
+	uint8_t point[65] = { SECP256K1_TAG_PUBKEY_UNCOMPRESSED };
+	secp256k1_pubkey key;
+
+	if (identity.len == sizeof(out->b)) {
+		memcpy(out->b, identity.p, sizeof(out->b));
+		return OK;
+	}
+	if (identity.len == sizeof(point) - 1) {
+		memcpy(point + 1, identity.p, identity.len);
+		identity = BYTES_OF(point);
+	}
+	/* The library takes a third form of 65 bytes, with another head, that nobody registers. */
+	if (identity.len != 33 && (identity.len != sizeof(point) || identity.p[0] != point[0]))
+		return ERR_FORMAT;
+	if (!secp256k1_ec_pubkey_parse(secp256k1_context_static, &key, identity.p, identity.len))
+		return ERR_FORMAT;
 	*out = addr_of_key(&key);
 	return OK;
 }

@@ -71,3 +71,10 @@ struct b32 eip712_digest(const struct b32 *domain, const struct eip712_type *typ
  * over DIGEST.  ERR_FORMAT when it is no signature, ERR_MISMATCH when nothing recovers.
  */
 enum err eip712_recover(const struct b32 *digest, struct bytes sig, struct addr *out) MUST_CHECK;
+
+/*
+ * The address of who signs, from an identity as contracts hold it: the address itself (20
+ * bytes), or a public key, compressed (33), whole (65, from 0x04 on) or whole without its head
+ * (64).  ERR_FORMAT for another length or head, and for a point that is not on the curve.
+ */
+enum err eip712_identity(struct bytes identity, struct addr *out) MUST_CHECK;

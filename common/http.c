@@ -21,6 +21,9 @@
 #define IDLE_MAX        32		/* easy handles kept */
 #define BODY_KEPT       (64u << 10)	/* larger buffers are given back after use */
 #define HEADERS_MAX     (64u << 10)	/* bytes of response headers */
+#define HEADER_MAX      4200		/* one of ours, with the longest session token */
+
+#define SHA256_OF_NOTHING "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 struct sock {
 	struct http *http;
@@ -32,8 +35,9 @@ struct sock {
 struct http_call {
 	struct http *http;
 	CURL *easy;			/* owned */
-	struct curl_slist *headers;	/* owned; for content_type */
+	struct curl_slist *headers;	/* owned; for content_type and sign */
 	const char *content_type;	/* what headers was made for */
+	const struct http_sign *sign;	/* with what the handle signs now */
 	uint8_t *body;			/* owned, unless it was taken */
 	size_t len, cap, body_max, header_bytes;
 	bool public_only, sent, too_big, cancelled;
@@ -412,24 +416,49 @@ static struct http_call *call_new(struct http *h)
 	return c;
 }
 
-/* "Expect:" switches off a round trip that curl would otherwise make for large bodies. */
-static bool headers_for(struct http_call *c, const char *content_type)
+static bool add_header(struct http_call *c, const char *name, const char *value)
 {
-	char line[100];
+	char line[HEADER_MAX];
+	int n = snprintf(line, sizeof(line), "%s:%s%s", name, *value ? " " : "", value);
+	struct curl_slist *longer = n < HEADER_MAX ? curl_slist_append(c->headers, line) : NULL;
 
-	if (c->headers && c->content_type == content_type)
-		return true;
-	curl_slist_free_all(c->headers);
-	c->content_type = content_type;
-	c->headers = curl_slist_append(NULL, "Expect:");
-	if (!c->headers || !content_type)
-		return c->headers;
-	snprintf(line, sizeof(line), "Content-Type: %s", content_type);
-
-	struct curl_slist *longer = curl_slist_append(c->headers, line);
 	if (longer)
 		c->headers = longer;
 	return longer;
+}
+
+/*
+ * "Expect:" switches off a round trip that curl would otherwise make for large bodies.  With a
+ * signature there is none, and a header that is not sent would be signed.
+ */
+static bool headers_for(struct http_call *c, const char *content_type, const struct http_sign *sign)
+{
+	if (c->headers && c->content_type == content_type && c->sign == sign)
+		return true;
+	curl_slist_free_all(c->headers);
+	c->headers = NULL;
+	c->content_type = content_type;
+	if (sign)
+		return add_header(c, "x-amz-content-sha256", SHA256_OF_NOTHING) &&
+		       (!*sign->session_token ||
+			add_header(c, "x-amz-security-token", sign->session_token));
+	return add_header(c, "Expect", "") &&
+	       (!content_type || add_header(c, "Content-Type", content_type));
+}
+
+/* Handles are used again: what signed the last request must not sign this one. */
+static bool sign_with(struct http_call *c, const struct http_sign *sign)
+{
+	CURL *easy = c->easy;
+
+	if (c->sign == sign)
+		return true;
+	c->sign = sign;
+	return !curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, sign ? sign->scope : NULL) &&
+	       !curl_easy_setopt(easy, CURLOPT_HTTPAUTH,
+				 sign ? CURLAUTH_AWS_SIGV4 : CURLAUTH_BASIC) &&
+	       !curl_easy_setopt(easy, CURLOPT_USERNAME, sign ? sign->access_key : NULL) &&
+	       !curl_easy_setopt(easy, CURLOPT_PASSWORD, sign ? sign->secret_key : NULL);
 }
 
 static bool is_web_url(const char *url)
@@ -441,8 +470,8 @@ static bool call_set(struct http_call *c, const struct http_request *r)
 {
 	CURL *easy = c->easy;
 
-	if (!headers_for(c, r->post.p ? r->content_type : NULL) ||
-	    curl_easy_setopt(easy, CURLOPT_URL, r->url))
+	if (!headers_for(c, r->post.p ? r->content_type : NULL, r->sign) ||
+	    !sign_with(c, r->sign) || curl_easy_setopt(easy, CURLOPT_URL, r->url))
 		return false;
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, c->headers);
 	if (r->post.p) {
@@ -466,6 +495,7 @@ struct http_call *http_start(struct http *h, const struct http_request *r)
 
 	if (!c)
 		return NULL;
+	check(!r->sign || !r->post.p);
 	c->body_max = r->body_max;
 	c->public_only = r->public_only;
 	c->on_piece = r->on_piece;

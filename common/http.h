@@ -35,8 +35,16 @@ struct http_result {
 	uint64_t retry_after_s;		/* of 429 and 503; 0 if not said */
 };
 
+/* AWS Signature Version 4, for requests without a body.  Outlives the pool. */
+struct http_sign {
+	const char *scope;		/* "aws:amz:eu-west-1:s3" */
+	const char *access_key, *secret_key;
+	const char *session_token;	/* "": none */
+};
+
 struct http_request {
 	const char *url;		/* copied */
+	const struct http_sign *sign;	/* borrowed; NULL: not signed */
 	struct bytes post;		/* POST body, copied; .p NULL: GET */
 	const char *content_type;	/* for POST; constant */
 	size_t body_max;		/* bytes */

@@ -162,5 +162,5 @@ struct b32 keccak_bytes(struct bytes in)
 
 struct b32 keccak_text(const char *s)
 {
-	return keccak_bytes(BYTES(s, strlen(s)));
+	return keccak_bytes(bytes_str(s));
 }

@@ -272,16 +272,10 @@ void link_credit_back(struct link *l, const struct ipc_msg *msg, uint32_t count)
 static enum err say_hello(struct link *l)
 {
 	struct msg_hello m = { .network = get_setting_b32(proc_settings(), "network") };
-	const char *build = proc_build(), *role = ipc_role_name(l->end->me);
 
-	m.build = BYTES(build, strlen(build));
-	m.role = BYTES(role, strlen(role));
+	m.build = bytes_str(proc_build());
+	m.role = bytes_str(ipc_role_name(l->end->me));
 	return send_packet(l, &ipc_hello, &m);
-}
-
-static bool text_is(struct bytes v, const char *s)
-{
-	return bytes_eq(v, BYTES(s, strlen(s)));
 }
 
 static enum err on_hello(struct link *l, const struct ipc_frame *f)
@@ -292,7 +286,7 @@ static enum err on_hello(struct link *l, const struct ipc_frame *f)
 	enum err e = wire_decode(f, &m);
 	if (e)
 		return e;
-	if (!text_is(m.build, proc_build()) || !text_is(m.role, ipc_role_name(l->end->peer)) ||
+	if (!bytes_is(m.build, proc_build()) || !bytes_is(m.role, ipc_role_name(l->end->peer)) ||
 	    !b32_eq(&m.network, &network))
 		return ERR_MISMATCH;
 	l->up = true;

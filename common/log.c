@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/bytes.h"
 #include "proto/exits.h"
 
 static const struct log_row rows[EV_COUNT] = {
@@ -88,13 +89,6 @@ static void add(struct line *l, const char *fmt, ...)
 		l->len = sizeof(l->text) - 2;
 }
 
-static void clean(char *s)
-{
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			*s = '?';
-}
-
 /* "a=1 b="two words"" to "a":"1","b":"two words". */
 static void add_json_fields(struct line *l, const char *s)
 {
@@ -144,7 +138,7 @@ void log_say(enum log_event ev, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(fields, sizeof(fields), fmt, ap);
 	va_end(ap);
-	clean(fields);
+	clean_text(fields, "");
 
 	add_head(&l, row);
 	if (self.json)

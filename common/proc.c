@@ -172,3 +172,16 @@ void proc_note(const char *fmt, ...)
 	va_end(ap);
 	memcpy(proc_page()->note, text, sizeof(text));
 }
+
+void page_note(const struct counter_page *page, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	for (; n + 1 < cap && n < sizeof(page->note); n++) {
+		out[n] = __atomic_load_n(&page->note[n], __ATOMIC_RELAXED);
+		if (!out[n])
+			break;
+	}
+	out[n] = 0;
+	clean_text(out, "");
+}

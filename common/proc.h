@@ -8,6 +8,7 @@
  *	counters	memfd of one page, struct counter_page
  *	alive		read end of a pipe; its end means that the supervisor is gone
  *	key, journal	signer only
+ *	credentials	executor only, if there are any
  *	*.sock, http	listening sockets
  *
  * Exit codes of all our programs are in proto/exits.h.
@@ -57,3 +58,6 @@ void gauge(unsigned counter, uint64_t value);		/* GAUGE rows */
 void proc_beat(uint64_t mono_ms);			/* done by proc_serve; the signer does it itself */
 void proc_ready(bool ready);				/* it can (or cannot) do its work now */
 void proc_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* That of any process; it may be in any hands, and writes while this reads. */
+void page_note(const struct counter_page *page, char *out, size_t cap);

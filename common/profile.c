@@ -10,6 +10,7 @@
  *	done.<kind>.contract .function
  *	eip712.name .version .contract	eip712.keys.name .version .contract
  *	ciphertexts.source .url	fhe_params.I.name .value	access
+ *	user_signature.contract .function .type .role.<role> .value.<member of the type>
  *
  * A section that is not there is empty: a process is given what it needs.  Checks go on
  * after a trouble, so that an operator sees all of them at once.
@@ -21,17 +22,10 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "common/profile_load.h"
 #include "proto/exits.h"
 
 #define BIT(role) (1u << REQUEST_##role)
-
-struct load {
-	const struct settings *s;
-	const struct profile_errors *errors;
-	struct profile *out;
-	enum err first;			/* OK while there is no trouble */
-	char path[SETTINGS_PATH_MAX];	/* the place being read */
-};
 
 enum shape { SHAPE_WORD, SHAPE_ARRAY, SHAPE_BYTES, SHAPE_ANY };
 
@@ -53,12 +47,6 @@ static const char *const meanings[] = {
 #undef R
 };
 
-static const char *const reads[] = {
-#define R(name, text) #name,
-	PROFILE_READS(R)
-#undef R
-};
-
 static const char *const finalities[] = { "latest", "confirmed", "safe", "finalized", "settled" };
 
 /* What no event of a kind can do without. */
@@ -75,9 +63,7 @@ static const uint32_t needs[KIND_COUNT] = {
 	[KIND_activate_key]      = BIT(id),
 };
 
-/* Say what is wrong at l->path; without anyone to say it to, it is a bug of ours. */
-__attribute__((format(printf, 4, 5)))
-static void trouble(struct load *l, enum err e, unsigned column, const char *fmt, ...)
+void load_trouble(struct load *l, enum err e, unsigned column, const char *fmt, ...)
 {
 	char why[256];
 	va_list args;
@@ -94,9 +80,7 @@ static void trouble(struct load *l, enum err e, unsigned column, const char *fmt
 		l->first = e;
 }
 
-/* Go to a place and read it; "" where there is nothing. */
-__attribute__((format(printf, 2, 3)))
-static const char *at(struct load *l, const char *fmt, ...)
+const char *load_at(struct load *l, const char *fmt, ...)
 {
 	va_list args;
 
@@ -110,7 +94,7 @@ static const char *at(struct load *l, const char *fmt, ...)
 	return value ? value : "";
 }
 
-static unsigned count_at(struct load *l, const char *list, unsigned max)
+unsigned load_count(struct load *l, const char *list, unsigned max)
 {
 	if (!find_setting(l->s, "%s", list))
 		return 0;
@@ -118,33 +102,32 @@ static unsigned count_at(struct load *l, const char *list, unsigned max)
 	uint64_t n = get_setting_u64(l->s, "%s", list);
 
 	if (n > max) {
-		at(l, "%s", list);
-		trouble(l, ERR_TOO_BIG, 0, "at most %u are possible here", max);
+		load_at(l, "%s", list);
+		load_trouble(l, ERR_TOO_BIG, 0, "at most %u are possible here", max);
 		return max;
 	}
 	return (unsigned)n;
 }
 
-static void copy_text(struct load *l, const char *text, char *out, size_t room)
+void load_text(struct load *l, const char *text, char *out, size_t room)
 {
 	size_t len = strlen(text);
 
 	if (len >= room) {
-		trouble(l, ERR_TOO_BIG, 0, "this is too long: at most %zu characters", room - 1);
+		load_trouble(l, ERR_TOO_BIG, 0, "this is too long: at most %zu characters", room - 1);
 		len = room - 1;
 	}
 	memcpy(out, text, len);
 	out[len] = '\0';
 }
 
-/* Position of WORD in LIST; -1 and trouble when it is not there. */
-static int get_word(struct load *l, const char *word, const char *const *list, size_t count,
+int load_word(struct load *l, const char *word, const char *const *list, size_t count,
 		    const char *what)
 {
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(list[i], word) == 0)
 			return (int)i;
-	trouble(l, ERR_UNKNOWN, 0, "\"%.40s\" is no %s we know", word, what);
+	load_trouble(l, ERR_UNKNOWN, 0, "\"%.40s\" is no %s we know", word, what);
 	return -1;
 }
 
@@ -153,20 +136,20 @@ static enum op_kind get_kind(struct load *l, const char *name)
 	enum op_kind kind = op_by_name(name);
 
 	if (!kind)
-		trouble(l, ERR_UNKNOWN, 0, "\"%.40s\" is no operation we know", name);
+		load_trouble(l, ERR_UNKNOWN, 0, "\"%.40s\" is no operation we know", name);
 	return kind;
 }
 
-static unsigned get_contract(struct load *l, const char *name)
+unsigned load_contract(struct load *l, const char *name)
 {
 	for (unsigned i = 0; i < l->out->contracts; i++)
 		if (strcmp(l->out->contract[i].name, name) == 0)
 			return i;
-	trouble(l, ERR_UNKNOWN, 0, "there is no contract \"%.31s\" in this configuration", name);
+	load_trouble(l, ERR_UNKNOWN, 0, "there is no contract \"%.31s\" in this configuration", name);
 	return 0;
 }
 
-static bool get_line(struct load *l, const char *text, enum abi_what what, struct abi_line *out)
+bool load_line(struct load *l, const char *text, enum abi_what what, struct abi_line *out)
 {
 	static const char *const words[] = {
 		[ABI_EVENT] = "an event", [ABI_FUNCTION] = "a function", [ABI_ERROR] = "an error",
@@ -176,20 +159,15 @@ static bool get_line(struct load *l, const char *text, enum abi_what what, struc
 	enum err e = abi_parse(text, out, &column, &why);
 
 	if (e) {
-		trouble(l, e, column, "%s", why);
+		load_trouble(l, e, column, "%s", why);
 		return false;
 	}
 	if (out->what != what) {
-		trouble(l, ERR_FORMAT, 1, "%s must stand here, this is %s", words[what],
+		load_trouble(l, ERR_FORMAT, 1, "%s must stand here, this is %s", words[what],
 			words[out->what]);
 		return false;
 	}
 	return true;
-}
-
-static bool is_word(enum abi_type t)
-{
-	return t <= ABI_FIXED_BYTES;
 }
 
 static bool has_shape(const struct abi_line *line, uint16_t node, enum shape shape)
@@ -211,12 +189,12 @@ static bool has_shape(const struct abi_line *line, uint16_t node, enum shape sha
 
 static void load_contracts(struct load *l)
 {
-	unsigned count = count_at(l, "contract", PROFILE_CONTRACTS_MAX);
+	unsigned count = load_count(l, "contract", PROFILE_CONTRACTS_MAX);
 
 	for (unsigned i = 0; i < count; i++) {
 		struct profile_contract *c = &l->out->contract[i];
 
-		copy_text(l, at(l, "contract.%u.name", i), c->name, sizeof(c->name));
+		load_text(l, load_at(l, "contract.%u.name", i), c->name, sizeof(c->name));
 		c->chain = get_setting_u64(l->s, "contract.%u.chain", i);
 		c->address = get_setting_addr(l->s, "contract.%u.address", i);
 	}
@@ -269,20 +247,20 @@ static bool fits_role(const struct abi_line *line, uint16_t node, unsigned role)
 static void load_role(struct load *l, unsigned i, unsigned role)
 {
 	struct profile_request *r = &l->out->request[i];
-	const char *path = at(l, "request.%u.role.%s", i, roles[role].name);
+	const char *path = load_at(l, "request.%u.role.%s", i, roles[role].name);
 
 	if (!*path)
 		return;
-	copy_text(l, path, r->role[role], sizeof(r->role[role]));
+	load_text(l, path, r->role[role], sizeof(r->role[role]));
 
 	uint16_t node = find_parameter(r, role, r->role[role]);
 
 	if (!node)
-		trouble(l, ERR_MISSING, 0,
+		load_trouble(l, ERR_MISSING, 0,
 			"the event %s has no parameter \"%.60s\" for the role %s", r->event.name,
 			path, roles[role].name);
 	else if (!fits_role(&r->event, node, role))
-		trouble(l, ERR_FORMAT, 0, "the parameter \"%.60s\" has not the type of the role %s",
+		load_trouble(l, ERR_FORMAT, 0, "the parameter \"%.60s\" has not the type of the role %s",
 			path, roles[role].name);
 }
 
@@ -309,7 +287,7 @@ static void check_topic(struct load *l, unsigned i)
 		const struct profile_request *o = &l->out->request[j];
 
 		if (o->contract == r->contract && b32_eq(&o->event.hash, &r->event.hash))
-			trouble(l, ERR_CONFLICT, 0, "another line has the same topic: %s",
+			load_trouble(l, ERR_CONFLICT, 0, "another line has the same topic: %s",
 				r->event.signature);
 	}
 }
@@ -322,8 +300,8 @@ static void check_place(struct load *l, unsigned i)
 	if (r->role[REQUEST_id][0] || op_group(r->kind) != OP_KEY ||
 	    strcmp(r->finality, "finalized") == 0 || strcmp(r->finality, "settled") == 0)
 		return;
-	at(l, "request.%u.finality", i);
-	trouble(l, ERR_RANGE, 0, "%s has no id, so that its place in the chain is its id: it needs "
+	load_at(l, "request.%u.finality", i);
+	load_trouble(l, ERR_RANGE, 0, "%s has no id, so that its place in the chain is its id: it needs "
 		"the finality finalized or settled", r->event.name);
 }
 
@@ -331,11 +309,11 @@ static void load_request(struct load *l, unsigned i)
 {
 	struct profile_request *r = &l->out->request[i];
 
-	r->kind = get_kind(l, at(l, "request.%u.kind", i));
-	r->contract = get_contract(l, at(l, "request.%u.contract", i));
-	copy_text(l, at(l, "request.%u.finality", i), r->finality, sizeof(r->finality));
-	get_word(l, r->finality, finalities, ARRAY_LEN(finalities), "finality level");
-	if (!get_line(l, at(l, "request.%u.event", i), ABI_EVENT, &r->event))
+	r->kind = get_kind(l, load_at(l, "request.%u.kind", i));
+	r->contract = load_contract(l, load_at(l, "request.%u.contract", i));
+	load_text(l, load_at(l, "request.%u.finality", i), r->finality, sizeof(r->finality));
+	load_word(l, r->finality, finalities, ARRAY_LEN(finalities), "finality level");
+	if (!load_line(l, load_at(l, "request.%u.event", i), ABI_EVENT, &r->event))
 		return;
 	check_topic(l, i);
 	for (unsigned role = 0; role < REQUEST_ROLE_COUNT; role++)
@@ -343,10 +321,10 @@ static void load_request(struct load *l, unsigned i)
 
 	uint32_t missing = needs_of(l, r->kind);
 
-	at(l, "request.%u.event", i);
+	load_at(l, "request.%u.event", i);
 	for (unsigned role = 0; role < REQUEST_ROLE_COUNT; role++)
 		if ((missing >> role & 1) && !r->role[role][0])
-			trouble(l, ERR_MISSING, 0, "no parameter of %s plays the role %s",
+			load_trouble(l, ERR_MISSING, 0, "no parameter of %s plays the role %s",
 				r->event.name, roles[role].name);
 	check_place(l, i);
 }
@@ -373,10 +351,10 @@ static void load_arguments(struct load *l, unsigned i)
 	char list[SETTINGS_PATH_MAX];
 
 	snprintf(list, sizeof(list), "response.%u.arg", i);
-	r->args = count_at(l, list, PROFILE_ARGS_MAX);
-	at(l, "%s", list);
+	r->args = load_count(l, list, PROFILE_ARGS_MAX);
+	load_at(l, "%s", list);
 	if (r->args != wanted) {
-		trouble(l, ERR_MISMATCH, 0, "%s takes %u arguments, here are %u", line->name,
+		load_trouble(l, ERR_MISMATCH, 0, "%s takes %u arguments, here are %u", line->name,
 			wanted, r->args);
 		return;
 	}
@@ -384,13 +362,13 @@ static void load_arguments(struct load *l, unsigned i)
 	uint16_t node = line->node[line->inputs].first;
 
 	for (unsigned j = 0; j < r->args; j++, node = line->node[node].next) {
-		const char *word = at(l, "response.%u.arg.%u", i, j);
+		const char *word = load_at(l, "response.%u.arg.%u", i, j);
 		int source =
-			get_word(l, word, sources, ARRAY_LEN(sources), "source of an argument");
+			load_word(l, word, sources, ARRAY_LEN(sources), "source of an argument");
 
 		r->arg[j] = source < 0 ? ANSWER_request_id : (enum answer_source)source;
 		if (source >= 0 && !fits_source(line, node, r->arg[j]))
-			trouble(l, ERR_FORMAT, 0, "argument %u of %s has not the type of %s", j + 1,
+			load_trouble(l, ERR_FORMAT, 0, "argument %u of %s has not the type of %s", j + 1,
 				line->name, word);
 	}
 }
@@ -398,14 +376,14 @@ static void load_arguments(struct load *l, unsigned i)
 static void load_eip712_type(struct load *l, unsigned i)
 {
 	struct profile_response *r = &l->out->response[i];
-	const char *type = at(l, "response.%u.eip712", i);
+	const char *type = load_at(l, "response.%u.eip712", i);
 	const char *why = "";
 
 	r->has_eip712 = *type;
 	if (!r->has_eip712) {
-		at(l, "response.%u.function", i);
+		load_at(l, "response.%u.function", i);
 		if (op_group(r->kind) == OP_DECRYPTION)
-			trouble(l, ERR_MISSING, 0, "a decryption needs the EIP-712 type that the "
+			load_trouble(l, ERR_MISSING, 0, "a decryption needs the EIP-712 type that the "
 				"Core signs");
 		return;
 	}
@@ -413,14 +391,14 @@ static void load_eip712_type(struct load *l, unsigned i)
 	enum err e = eip712_parse(type, &r->eip712, &why);
 
 	if (e)
-		trouble(l, e, 0, "%s", why);
+		load_trouble(l, e, 0, "%s", why);
 	if (op_group(r->kind) == OP_OBSERVED)
 		return;
 
 	const struct profile_domain *d = &l->out->domain[op_group(r->kind)];
 
 	if (!d->name[0]) {
-		trouble(l, ERR_MISSING, 0, "its domain is missing: name, version, contract in the "
+		load_trouble(l, ERR_MISSING, 0, "its domain is missing: name, version, contract in the "
 			"section eip712%s", op_group(r->kind) == OP_KEY ? ", under keys" : "");
 		return;
 	}
@@ -434,12 +412,12 @@ static void load_response(struct load *l, unsigned i)
 {
 	struct profile_response *r = &l->out->response[i];
 
-	r->kind = get_kind(l, at(l, "response.%u.kind", i));
+	r->kind = get_kind(l, load_at(l, "response.%u.kind", i));
 	for (unsigned j = 0; j < i; j++)
 		if (l->out->response[j].kind == r->kind)
-			trouble(l, ERR_CONFLICT, 0, "there is another response for this operation");
-	r->contract = get_contract(l, at(l, "response.%u.contract", i));
-	if (!get_line(l, at(l, "response.%u.function", i), ABI_FUNCTION, &r->function))
+			load_trouble(l, ERR_CONFLICT, 0, "there is another response for this operation");
+	r->contract = load_contract(l, load_at(l, "response.%u.contract", i));
+	if (!load_line(l, load_at(l, "response.%u.function", i), ABI_FUNCTION, &r->function))
 		return;
 	load_arguments(l, i);
 	load_eip712_type(l, i);
@@ -448,160 +426,16 @@ static void load_response(struct load *l, unsigned i)
 static void load_revert(struct load *l, unsigned i)
 {
 	struct profile_revert *r = &l->out->revert[i];
-	const char *word = at(l, "revert.%u.means", i);
-	int meaning = get_word(l, word, meanings, ARRAY_LEN(meanings), "meaning of a revert");
+	const char *word = load_at(l, "revert.%u.means", i);
+	int meaning = load_word(l, word, meanings, ARRAY_LEN(meanings), "meaning of a revert");
 
 	r->meaning = meaning < 0 ? REVERT_unknown : (enum revert_meaning)(meaning + 1);
-	if (!get_line(l, at(l, "revert.%u.error", i), ABI_ERROR, &r->error))
+	if (!load_line(l, load_at(l, "revert.%u.error", i), ABI_ERROR, &r->error))
 		return;
 	for (unsigned j = 0; j < i; j++)
 		if (memcmp(l->out->revert[j].error.selector, r->error.selector, 4) == 0)
-			trouble(l, ERR_CONFLICT, 0, "another line has the same selector: %s",
+			load_trouble(l, ERR_CONFLICT, 0, "another line has the same selector: %s",
 				r->error.signature);
-}
-
-/* From here on: views. */
-
-/* Lists are looked up by key: both are members of the list's tuple.  Else a path, or "". */
-static bool has_output(const struct abi_line *line, const char *path)
-{
-	const struct abi_node *outputs = &line->node[line->outputs];
-	const struct abi_node *first = &line->node[outputs->first];
-
-	if (outputs->children == 0)
-		return false;
-	if (first->type == ABI_ARRAY && line->node[first->first].type == ABI_TUPLE)
-		return *path && abi_find(line, first->first, path);
-	if (!*path)
-		return outputs->children == 1;
-	return abi_find(line, line->outputs, path);
-}
-
-static void load_read(struct load *l, const char *section, const char *name,
-		      struct profile_read *r)
-{
-	const char *function = find_setting(l->s, "%s.%s.function", section, name);
-
-	if (!function)
-		return;
-	r->present = true;
-	r->contract = get_contract(l, at(l, "%s.%s.contract", section, name));
-	if (!get_line(l, at(l, "%s.%s.function", section, name), ABI_FUNCTION, &r->function))
-		return;
-	copy_text(l, at(l, "%s.%s.key", section, name), r->key, sizeof(r->key));
-	if (*r->key && !has_output(&r->function, r->key))
-		trouble(l, ERR_MISSING, 0, "%s returns no list with \"%.60s\"", r->function.name,
-			r->key);
-	copy_text(l, at(l, "%s.%s.value", section, name), r->value, sizeof(r->value));
-	if (*r->value && !has_output(&r->function, r->value))
-		trouble(l, ERR_MISSING, 0, "%s does not return \"%.60s\"", r->function.name,
-			r->value);
-	at(l, "%s.%s.function", section, name);
-	if (!*r->value && !has_output(&r->function, ""))
-		trouble(l, ERR_MISSING, 0, "say which value of %s is wanted", r->function.name);
-}
-
-static void load_done(struct load *l, enum op_kind kind)
-{
-	struct profile_read *r = &l->out->done[kind];
-
-	load_read(l, "done", op_name(kind), r);
-	if (!r->present)
-		return;
-
-	const struct abi_line *line = &r->function;
-	const struct abi_node *in = &line->node[line->inputs], *out = &line->node[line->outputs];
-
-	if (in->children != 1 || !is_word(line->node[in->first].type) ||
-	    out->children != 1 || line->node[out->first].type != ABI_BOOL)
-		trouble(l, ERR_FORMAT, 0, "this must take one id and return one bool");
-}
-
-/* From here on: the rest. */
-
-static void load_domain(struct load *l, const char *section, struct profile_domain *d)
-{
-	const char *name = at(l, "%s.name", section);
-
-	if (!*name)
-		return;
-	copy_text(l, name, d->name, sizeof(d->name));
-	copy_text(l, at(l, "%s.version", section), d->version, sizeof(d->version));
-	d->contract = get_contract(l, at(l, "%s.contract", section));
-}
-
-/* Views of a contract without an address are left out, and then nothing is checked. */
-static void load_access(struct load *l)
-{
-	static const char *const words[] = { "none", "access_control" };
-
-	if (find_setting(l->s, "access"))
-		l->out->checks_access =
-			get_word(l, at(l, "access"), words, ARRAY_LEN(words), "access check") == 1;
-}
-
-/* Only these may stand in braces. */
-static void check_url(struct load *l, const char *url)
-{
-	static const char *const known[] = { "{bucket}", "{digest}", "{handle}", "{key_id}" };
-
-	for (const char *p = url + strcspn(url, "{}"); *p; p += strcspn(p, "{}")) {
-		size_t len = 0;
-
-		for (size_t i = 0; i < ARRAY_LEN(known) && !len; i++)
-			if (strncmp(p, known[i], strlen(known[i])) == 0)
-				len = strlen(known[i]);
-		if (!len) {
-			trouble(l, ERR_UNKNOWN, (unsigned)(p - url) + 1,
-				"in braces may stand bucket, digest, handle, key_id");
-			return;
-		}
-		p += len;
-	}
-}
-
-static void load_ciphertexts(struct load *l)
-{
-	static const char *const words[] = { "http", "inline" };
-
-	if (!find_setting(l->s, "ciphertexts.source"))
-		return;
-
-	const char *source = at(l, "ciphertexts.source");
-
-	l->out->ciphertext_inline =
-		get_word(l, source, words, ARRAY_LEN(words), "source of ciphertexts") == 1;
-
-	const char *url = at(l, "ciphertexts.url");
-
-	copy_text(l, url, l->out->ciphertext_url, sizeof(l->out->ciphertext_url));
-	if (l->out->ciphertext_inline) {
-		if (*url)
-			trouble(l, ERR_CONFLICT, 0, "inline ciphertexts have no URL");
-		return;
-	}
-	if (!*url)
-		trouble(l, ERR_MISSING, 0, "the pattern of the URL is missing");
-	else
-		check_url(l, url);
-}
-
-static void load_fhe_params(struct load *l)
-{
-	unsigned count = count_at(l, "fhe_params", ARRAY_LEN(l->out->fhe_param));
-
-	for (unsigned i = 0; i < count; i++) {
-		struct profile_fhe_params *f = &l->out->fhe_param[i];
-
-		copy_text(l, at(l, "fhe_params.%u.name", i), f->name, sizeof(f->name));
-
-		const char *value = at(l, "fhe_params.%u.value", i);
-
-		if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
-			trouble(l, ERR_RANGE, 0, "FHE parameters are 0 (default) or 1 (test)");
-		f->value = *value == '1';
-	}
-	l->out->fhe_params = count;
 }
 
 enum err profile_load(const struct settings *s, const struct profile_errors *errors,
@@ -610,25 +444,22 @@ enum err profile_load(const struct settings *s, const struct profile_errors *err
 	struct load l = { .s = s, .errors = errors, .out = out };
 
 	memset(out, 0, sizeof(*out));
-	copy_text(&l, at(&l, "profile"), out->name, sizeof(out->name));
+	load_text(&l, load_at(&l, "profile"), out->name, sizeof(out->name));
 	load_contracts(&l);
-	load_domain(&l, "eip712", &out->domain[OP_DECRYPTION]);
-	load_domain(&l, "eip712.keys", &out->domain[OP_KEY]);
+	load_domains(&l);
 	load_ciphertexts(&l);
-	out->requests = count_at(&l, "request", PROFILE_REQUESTS_MAX);
+	out->requests = load_count(&l, "request", PROFILE_REQUESTS_MAX);
 	for (unsigned i = 0; i < out->requests; i++)
 		load_request(&l, i);
-	out->responses = count_at(&l, "response", PROFILE_RESPONSES_MAX);
+	out->responses = load_count(&l, "response", PROFILE_RESPONSES_MAX);
 	for (unsigned i = 0; i < out->responses; i++)
 		load_response(&l, i);
-	out->reverts = count_at(&l, "revert", PROFILE_REVERTS_MAX);
+	out->reverts = load_count(&l, "revert", PROFILE_REVERTS_MAX);
 	for (unsigned i = 0; i < out->reverts; i++)
 		load_revert(&l, i);
-	for (unsigned i = 0; i < READ_COUNT; i++)
-		load_read(&l, "read", reads[i], &out->read[i]);
-	for (unsigned kind = 1; kind < KIND_COUNT; kind++)
-		load_done(&l, (enum op_kind)kind);
+	load_views(&l);
 	load_fhe_params(&l);
 	load_access(&l);
+	load_user_signature(&l);
 	return l.first;
 }

@@ -84,10 +84,14 @@ struct profile_read {
 };
 
 #define PROFILE_READS(R) \
-	R(coprocessor_bucket, "bucket URL by the coprocessor's transaction sender") \
-	R(kms_identity,       "identity by the node's transaction sender") \
+	R(coprocessor_bucket, "coprocessors, with their buckets") \
+	R(kms_identity,       "KMS nodes, with their identities") \
 	R(current_key,        "id of the current key") \
 	R(fhe_params,         "FHE parameters in force") \
+	R(kms_identities,     "identities of the KMS nodes") \
+	R(coprocessor_identities, "identities of the coprocessors") \
+	R(majority,           "nodes that must agree on a public decryption") \
+	R(reconstruction,     "nodes that must answer a user decryption") \
 	R(public_access,      "is this handle publicly decryptable") \
 	R(user_access,        "may this account see this handle")
 
@@ -96,6 +100,20 @@ enum profile_read_name {
 	PROFILE_READS(R)
 #undef R
 	READ_COUNT
+};
+
+/* The request's own call, in whose data the user's signature over the request stands. */
+#define PROFILE_SIGNED_MAX 8
+struct profile_user_signature {
+	bool present;
+	unsigned contract;
+	struct abi_line function;
+	/* Parameters by what they say; handle is a member of the items of materials. */
+	char materials[PROFILE_PATH_MAX], handle[PROFILE_PATH_MAX], user[PROFILE_PATH_MAX];
+	char public_key[PROFILE_PATH_MAX], signature[PROFILE_PATH_MAX];
+	struct b32 type_hash;		/* of the EIP-712 type that the user signs */
+	unsigned members;
+	char member[PROFILE_SIGNED_MAX][PROFILE_PATH_MAX];	/* parameters, in the type's order */
 };
 
 struct profile_fhe_params { char name[72]; uint64_t value; };	/* name or 0x digest -> 0, 1 */
@@ -112,6 +130,7 @@ struct profile {
 	struct profile_fhe_params fhe_param[16];
 	struct profile_domain domain[2];	/* by op_group: OP_DECRYPTION, OP_KEY */
 	bool checks_access;		/* access: access_control */
+	struct profile_user_signature user_signature;
 	char ciphertext_url[128];	/* "{bucket}/{digest}"; "" when inline */
 	bool ciphertext_inline;
 };
@@ -138,3 +157,10 @@ const struct profile_request *find_request(const struct profile *p, const struct
    (borrowed from the profile), or NULL. */
 enum revert_meaning profile_revert(const struct profile *p, struct bytes data,
 				   const char **name_out);
+
+/*
+ * Who signs for ACCOUNT's node, by what the read kms_identity returned.  ERR_MISSING: it is not
+ * in the list; ERR_FORMAT: there is no such list, or its identity is no address and no key.
+ */
+enum err profile_identity(const struct profile_read *r, struct abi_view root,
+			  const struct addr *account, struct addr *out) MUST_CHECK;

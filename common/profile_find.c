@@ -2,6 +2,8 @@
 
 #include "common/profile.h"
 
+#include "common/eip712.h"
+
 const struct profile_response *find_response(const struct profile *p, enum op_kind kind)
 {
 	for (unsigned i = 0; i < p->responses; i++)
@@ -37,4 +39,30 @@ enum revert_meaning profile_revert(const struct profile *p, struct bytes data,
 		}
 	}
 	return REVERT_unknown;
+}
+
+enum err profile_identity(const struct profile_read *r, struct abi_view root,
+			  const struct addr *account, struct addr *out)
+{
+	struct abi_view list, key, value;
+
+	if (!abi_member_at(root, 0, &list) || abi_type_of(list) != ABI_ARRAY)
+		return ERR_FORMAT;
+	for (uint32_t i = 0; i < abi_count(list); i++) {
+		struct abi_view item = abi_item(list, i);
+
+		if (!abi_member(item, r->key, &key) || abi_type_of(key) != ABI_ADDRESS ||
+		    !abi_member(item, r->value, &value))
+			return ERR_FORMAT;
+
+		struct addr a = abi_addr(key);
+
+		if (!addr_eq(&a, account))
+			continue;
+		if (abi_type_of(value) == ABI_BYTES)
+			return eip712_identity(abi_bytes(value), out);
+		*out = abi_addr(value);
+		return abi_type_of(value) == ABI_ADDRESS ? OK : ERR_FORMAT;
+	}
+	return ERR_MISSING;
 }

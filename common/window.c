@@ -10,9 +10,7 @@
 
 static struct bytes text_of(const char *s)
 {
-	if (!s)
-		s = "unknown";
-	return BYTES(s, strlen(s));
+	return bytes_str(s ? s : "unknown");
 }
 
 static void member_text(struct text *t, const char *name, struct bytes v)

@@ -21,14 +21,6 @@ static int put(void *data, const char *p, size_t n)
 	return 0;
 }
 
-static bool is_text(struct bytes v)
-{
-	for (size_t i = 0; i < v.len; i++)
-		if (v.p[i] < 0x20 || v.p[i] == 0x7f)
-			return false;
-	return true;
-}
-
 static int pack_bin(msgpack_packer *pk, const void *p, size_t n)
 {
 	return msgpack_pack_bin(pk, n) || (n && msgpack_pack_bin_body(pk, p, n)) ? -1 : 0;
@@ -65,7 +57,7 @@ static enum err encode_field(msgpack_packer *pk, const struct ipc_field *f, cons
 	case IPC_str:
 		if (v->len > f->limit)
 			return ERR_TOO_BIG;
-		if (!is_text(*v))
+		if (has_control(*v))
 			return ERR_FORMAT;
 		bad = msgpack_pack_str(pk, v->len) ||
 		      (v->len && msgpack_pack_str_body(pk, v->p, v->len));
@@ -242,7 +234,7 @@ static enum err decode_field(struct bytes *in, const struct ipc_field *f, struct
 		return take_blob(in, f, blob, at);
 	case IPC_str:
 		e = take_run(in, &str_family, f->limit, at);
-		return e ? e : is_text(*(struct bytes *)at) ? OK : ERR_FORMAT;
+		return e ? e : has_control(*(struct bytes *)at) ? ERR_FORMAT : OK;
 	}
 	return ERR_FORMAT;
 }

@@ -33,30 +33,12 @@ static void answer_alone(struct op *op);
 
 /* Who waits for room at the Core. */
 
-static void leave_line(struct op *op)
-{
-	struct executor *x = op->x;
-
-	for (struct op **p = &x->core_first; *p; p = &(*p)->next_core) {
-		if (*p != op)
-			continue;
-		*p = op->next_core;
-		if (!*p)
-			x->core_last = p;
-		break;
-	}
-	op->in_core_line = false;
-}
-
 static void on_room(void *owner)
 {
 	struct executor *x = owner;
 
-	while (x->core_first && x->core_busy < x->core_limit) {
-		struct op *op = x->core_first;
-		leave_line(op);
-		begin(op);
-	}
+	while (!line_is_empty(&x->core_line) && x->core_busy < x->core_limit)
+		begin(line_take(&x->core_line));
 }
 
 static void give_room(struct op *op)
@@ -67,14 +49,13 @@ static void give_room(struct op *op)
 		return;
 	op->at_core = false;
 	x->core_busy--;
-	if (x->core_first)
+	if (!line_is_empty(&x->core_line))
 		loop_defer(x->loop, on_room, x);
 }
 
 void ask_leave(struct op *op)
 {
-	if (op->in_core_line)
-		leave_line(op);
+	line_leave(&op->x->core_line, op);
 	core_abandon(&op->call);
 	give_room(op);
 }
@@ -83,7 +64,7 @@ void ask_core(struct op *op)
 {
 	struct executor *x = op->x;
 
-	if (op->call || op->in_core_line || op->keeping)
+	if (op->call || op->place[LINE_CORE].waits || op->keeping)
 		return;
 	if (find_kind(op->kind)->preprocesses && x->opt.centralized) {
 		answer_alone(op);
@@ -91,14 +72,10 @@ void ask_core(struct op *op)
 	}
 	if (!stage_admit(&x->core_stage, op))
 		return;
-	if (op->at_core || x->core_busy < x->core_limit) {
+	if (op->at_core || x->core_busy < x->core_limit)
 		begin(op);
-		return;
-	}
-	op->in_core_line = true;
-	op->next_core = NULL;
-	*x->core_last = op;
-	x->core_last = &op->next_core;
+	else
+		line_join(&x->core_line, op);
 }
 
 /* The stage is paused: wait there with the others for the canary, not for a time of one's own. */
@@ -229,6 +206,20 @@ static void keep_answer(struct op *op, const uint8_t *calldata, size_t len)
 	op_fire(op, OP_EVENT_answer, NULL);
 }
 
+static enum err read_answer(struct op *op, struct bytes message, uint8_t *out, size_t *len_out,
+			    const char **why_out)
+{
+	const struct kind *kind = find_kind(op->kind);
+	ProtobufCMessage *r = protobuf_c_message_unpack(kind->answer, NULL, message.len, message.p);
+
+	*why_out = "the answer is no message of its type";
+	if (!r)
+		return ERR_MISMATCH;
+	enum err e = kind->read_answer(op, r, out, len_out, why_out);
+	protobuf_c_message_free_unpacked(r, NULL);
+	return e;
+}
+
 static void take_answer(struct op *op, struct bytes message)
 {
 	static uint8_t calldata[IPC_CALLDATA_MAX];
@@ -236,7 +227,7 @@ static void take_answer(struct op *op, struct bytes message)
 	const char *why;
 	size_t len;
 
-	enum err e = find_kind(op->kind)->read_answer(op, message, calldata, &len, &why);
+	enum err e = read_answer(op, message, calldata, &len, &why);
 	if (e == ERR_TOO_BIG) {
 		give_room(op);
 		op_fire(op, OP_EVENT_refuse, why);
@@ -294,7 +285,7 @@ static void ask_on(struct op *op, const char *why)
 	if (op_is_too_late(op)) {
 		give_room(op);
 		op_fire(op, OP_EVENT_expire, why);
-	} else if (op->x->core_first) {
+	} else if (!line_is_empty(&op->x->core_line)) {
 		give_room(op);
 		op_fire(op, OP_EVENT_go, NULL);
 	} else {

@@ -31,7 +31,7 @@ struct question {
 
 struct bucket {
 	struct addr coprocessor;
-	char url[BUCKET_URL_MAX];
+	char url[S3_BUCKET_MAX];
 };
 
 struct chainview {
@@ -103,7 +103,7 @@ static void add_bucket(struct chainview *v, struct abi_view item)
 	    !abi_member(item, r->value, &value))
 		return;
 	struct bytes url = abi_bytes(value);
-	if (url.len == 0 || url.len >= BUCKET_URL_MAX || memchr(url.p, 0, url.len))
+	if (url.len == 0 || url.len >= S3_BUCKET_MAX || memchr(url.p, 0, url.len))
 		return;
 	struct bucket *b = &v->bucket[v->buckets++];
 	b->coprocessor = abi_addr(key);
@@ -129,37 +129,39 @@ static void on_buckets(void *owner, const struct jsonrpc_reply *reply)
 	}
 }
 
-static bool is_our_identity(struct chainview *v, struct abi_view item)
+/* What keeps the chain from taking our answers; NULL: nothing. */
+static const char *find_unregistered(struct chainview *v, struct abi_view root)
 {
-	const struct profile_read *r = &v->x->profile.read[READ_kms_identity];
-	struct abi_view value;
+	const struct executor_options *opt = &v->x->opt;
+	struct addr identity;
 
-	if (!abi_member(item, r->value, &value))
-		return false;
-	if (abi_type_of(value) == ABI_ADDRESS) {
-		struct addr a = abi_addr(value);
-		return addr_eq(&a, &v->x->opt.core_signer);
+	switch (profile_identity(&v->x->profile.read[READ_kms_identity], root, &opt->account,
+				 &identity)) {
+	case OK:
+		return addr_eq(&identity, &opt->core_signer) ? NULL : "its identity is another";
+	case ERR_MISSING:
+		return "it is not in the list of nodes";
+	default:
+		return "its identity is no address and no key";
 	}
-	return bytes_eq(abi_bytes(value), BYTES_OF(v->x->opt.core_signer.b));
 }
 
 static void on_identities(void *owner, const struct jsonrpc_reply *reply)
 {
 	struct chainview *v = owner;
 	static uint8_t buf[RETURN_MAX];
-	struct abi_view root, list;
-	int was = v->registered, now = 0;
+	struct abi_view root;
+	int was = v->registered;
 
-	if (read_return(&v->x->profile.read[READ_kms_identity], reply, buf, sizeof(buf), &root) ||
-	    !abi_member_at(root, 0, &list))
+	if (read_return(&v->x->profile.read[READ_kms_identity], reply, buf, sizeof(buf), &root))
 		return;
-	for (uint32_t i = 0; i < abi_count(list) && !now; i++)
-		now = is_our_identity(v, abi_item(list, i));
-	v->registered = now;
-	if (was != now && !now) {
-		char text[ADDR_TEXT];
-		log_say(EV_X017_not_registered, "kms_signer_address=%s",
-			addr_text(&v->x->opt.core_signer, text));
+	const char *why = find_unregistered(v, root);
+	v->registered = !why;
+	if (why && was != 0) {
+		char account[ADDR_TEXT], signer[ADDR_TEXT];
+		log_say(EV_X017_not_registered, "account=%s kms_signer_address=%s why=\"%s\"",
+			addr_text(&v->x->opt.account, account),
+			addr_text(&v->x->opt.core_signer, signer), why);
 	}
 }
 
@@ -178,7 +180,7 @@ static void on_current_key(void *owner, const struct jsonrpc_reply *reply)
 
 	if (!v->has_current_key || !b32_eq(&key, &v->current_key)) {
 		char hex[67];
-		log_say(EV_X024_current_key, "key_id=%s", hex_encode0x(BYTES_OF(key.b), hex));
+		log_say(EV_X028_current_key, "key_id=%s", hex_encode0x(BYTES_OF(key.b), hex));
 	}
 	v->current_key = key;
 	v->has_current_key = true;
@@ -341,6 +343,48 @@ void chainview_ask_access(struct chainview *v, const struct b32 *handle, const s
 	ask(v, r->contract, &r->function, r, args, user ? 2 : 1, asker);
 }
 
+/* Transactions of events. */
+
+struct call_question {
+	struct executor *x;
+	uint64_t op;
+	void (*cb)(struct executor *x, uint64_t op, const struct chain_call *call);
+};
+
+static void on_call(void *owner, const struct jsonrpc_reply *reply)
+{
+	static uint8_t input[IPC_LOG_MAX];
+	struct call_question *q = owner;
+	struct chain_call call = { .found = false };
+	size_t len;
+
+	if (reply->outcome == RPC_OK && !cJSON_IsNull(reply->result) &&
+	    json_bytes(json_get(reply->result, "input"), input, sizeof(input), &len) == OK) {
+		call.data = BYTES(input, len);
+		call.found = cJSON_IsNull(json_get(reply->result, "to")) ||
+			     json_addr(json_get(reply->result, "to"), &call.to) == OK;
+	}
+	q->cb(q->x, q->op, &call);
+	free(q);
+}
+
+void chainview_ask_call(struct chainview *v, const struct op *op,
+			void (*cb)(struct executor *x, uint64_t op, const struct chain_call *call))
+{
+	struct call_question *q = malloc(sizeof(*q));
+	char params[80], hash[67];
+	struct jsonrpc_call call = { .method = "eth_getTransactionByHash", .params = params,
+				     .on_reply = on_call, .owner = q };
+
+	check(q != NULL);
+	*q = (struct call_question){ .x = v->x, .op = op->number, .cb = cb };
+	snprintf(params, sizeof(params), "[\"%s\"]", hex_encode0x(BYTES_OF(op->tx_hash.b), hash));
+	if (jsonrpc_send(rpc_of(v, op->profile->contract), -1, &call, 1, CALL_TIMEOUT_S, NULL) == OK)
+		return;
+	cb(v->x, op->number, &(struct chain_call){ .found = false });
+	free(q);
+}
+
 /* Up to one batch of questions about one chain. */
 static void send_questions(struct chainview *v)
 {
@@ -395,7 +439,8 @@ struct chainview *chainview_new(struct executor *x)
 	v->x = x;
 	v->last = &v->first;
 	v->registered = -1;
-	snprintf(v->from, sizeof(v->from), "%s", get_setting(x->settings, "account"));
+	v->has_buckets = !x->profile.read[READ_coprocessor_bucket].present;
+	addr_text(&x->opt.account, v->from);
 	for (unsigned i = 0; i < x->chains; i++)
 		v->rpc[i] = open_rpc(x, i);
 	v->refresh = timer_new(x->loop, on_refresh, v);

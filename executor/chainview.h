@@ -7,7 +7,6 @@
 
 #include "executor/executor.h"
 
-#define BUCKET_URL_MAX   256
 #define BUCKETS_MAX      128	/* coprocessors of one chain */
 
 struct op;
@@ -18,10 +17,10 @@ void chainview_free(struct chainview **v);
 /* Bucket URL of a coprocessor; NULL while it is not known (the list is then asked again). */
 const char *find_bucket(struct chainview *v, const struct addr *coprocessor);
 
-/* The list of coprocessors has been read at least once. */
+/* The list of coprocessors has been read at least once, or the contracts have none. */
 bool chainview_has_buckets(const struct chainview *v);
 
-/* Does the chain list our Core's signer as a node's identity?  1 yes, 0 no, -1 not known yet. */
+/* Does the chain list our account with our Core's signer?  1 yes, 0 no, -1 not known yet. */
 int chainview_registered(const struct chainview *v);
 
 /* What the chain says to a question; UNKNOWN: no answer now. */
@@ -42,6 +41,14 @@ void chainview_ask_done(struct chainview *v, const struct op *op, struct chain_a
 /* May this handle be decrypted: by USER, or by everyone (NULL)?  For profiles that check access. */
 void chainview_ask_access(struct chainview *v, const struct b32 *handle, const struct addr *user,
 			  struct chain_asker asker);
+
+/*
+ * The transaction that emitted OP's event: to whom it went (zero: it made a contract) and its
+ * data, borrowed until CB returns.  FOUND is false while no node shows it.
+ */
+struct chain_call { bool found; struct addr to; struct bytes data; };
+void chainview_ask_call(struct chainview *v, const struct op *op,
+			void (*cb)(struct executor *x, uint64_t op, const struct chain_call *call));
 
 /* Id of the current key, as last read; false while it is not known, or the profile cannot tell. */
 bool chainview_current_key(const struct chainview *v, struct b32 *out);

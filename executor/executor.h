@@ -11,6 +11,8 @@
 #include "common/profile.h"
 #include "executor/core.h"
 #include "executor/follow.h"
+#include "executor/line.h"
+#include "executor/s3.h"
 #include "executor/stage.h"
 #include "executor/store.h"
 
@@ -41,7 +43,9 @@ struct executor_options {
 	uint64_t message_max;		/* of the Core, bytes */
 	bool send_late;			/* late_answers: send */
 	bool centralized;		/* core.mode */
+	bool wants_signature;		/* user_signature: required */
 	bool allow_private;		/* bucket URLs may name private addresses */
+	struct addr account;		/* of this node; the signer has its key */
 	struct addr core_signer;	/* kms_signer_address */
 };
 
@@ -53,6 +57,7 @@ struct executor {
 	unsigned chains;
 	struct executor_chain chain[CHAINS_MAX];
 	struct http *http;
+	struct s3 s3;
 	struct chainview *view;
 	struct fetcher *fetcher;
 	struct core *core;
@@ -71,16 +76,17 @@ struct executor {
 
 	/* Requests in memory. */
 	struct op *bucket[OP_BUCKETS];
-	unsigned active;
+	unsigned active, live;		/* all; those of the live lane */
 	uint64_t loaded_to;		/* all open rows up to here are in memory or set aside */
+	uint64_t live_to;		/* rows up to here have been looked at for the live lane */
 	bool some_aside;		/* some below were set aside for want of room */
 	uint64_t newest;		/* highest operation number known */
-	struct op *core_first, **core_last;	/* waiting for room at the Core */
+	struct line core_line;		/* waiting for room at the Core */
 	unsigned core_busy, core_limit;
 	uint64_t tickets;		/* of questions about access */
 	uint64_t forgot_said_ms;	/* monotonic: the last line that says the Core forgot */
-	struct op *submit_first, **submit_last;	/* waiting for credit at the submitter */
-	struct op *changed_first, **changed_last;	/* in another state since this turn began */
+	struct line submit_line;	/* waiting for credit at the submitter */
+	struct line changed_line;	/* in another state since this turn began */
 	struct followers followers;
 
 	/* Of the account, as the submitter says. */

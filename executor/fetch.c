@@ -12,7 +12,7 @@
 
 #define CONNECT_TIMEOUT_S 5.0
 #define STALL_S 4.0		/* a bucket that moves no byte for so long hangs */
-#define URL_MAX 600
+#define URL_MAX (S3_URL_MAX + 256)
 
 struct part {			/* one body of a fetch */
 	struct fetch *fetch;
@@ -21,7 +21,10 @@ struct part {			/* one body of a fetch */
 	struct body body;
 	size_t held, received;	/* bytes: reserved for it, and come from the present holder */
 	uint64_t asked;		/* holders asked so far, by position */
-	unsigned holder;	/* the one asked now */
+	unsigned holder;	/* the one asked now, unless it is the operator's own bucket */
+	bool own;		/* that comes last, and is asked now */
+	bool is_signed;		/* the request on its way */
+	bool is_bare;		/* a signed one was refused: the same without */
 	bool started, finished;
 };
 
@@ -47,14 +50,12 @@ struct fetcher {
 	size_t guess;		/* expected size of a body */
 	struct fetch *over;	/* grew over the budget: ended in the next turn */
 	unsigned busy;
-	const char *base;	/* storage the operator wrote; NULL: registered buckets */
 	struct holders holders;
 };
 
 static void pump(struct fetcher *f);
+static bool ask(struct part *p);
 static void try_next(struct part *p);
-
-static const struct addr no_holder;	/* of storage the operator wrote */
 
 static unsigned part_index(const struct part *p)
 {
@@ -163,15 +164,40 @@ static enum err fill_url(const struct executor *x, const char *bucket, const str
 	return OK;
 }
 
-static void say_why(struct fetch *f, const char *bucket, const char *what, long status)
+static const struct addr *holder_list(const struct part *p)
 {
+	const struct request *r = p->fetch->request;
+
+	return &r->coprocessor[r->material[part_index(p)].first];
+}
+
+/* The URL of the bucket that is asked now; NULL while the chain lists none. */
+static const char *bucket_of(const struct part *p)
+{
+	struct executor *x = p->fetch->fetcher->x;
+
+	return p->own ? x->s3.own : find_bucket(x->view, &holder_list(p)[p->holder]);
+}
+
+static void say_why(struct part *p, const char *what, long status)
+{
+	struct fetch *f = p->fetch;
+	const char *bucket = bucket_of(p), *why;
+	struct s3_place place = { .url = "bucket" };
+
+	if (bucket)
+		s3_find(&f->fetcher->x->s3, bucket, &place, &why);
 	if (status)
-		snprintf(f->why, sizeof(f->why), "%.110s: %s (HTTP %ld)", bucket, what, status);
+		snprintf(f->why, sizeof(f->why), "%.110s: %s (HTTP %ld)", place.url, what, status);
 	else
-		snprintf(f->why, sizeof(f->why), "%.110s: %s", bucket, what);
-	for (char *c = f->why; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == '"')
-			*c = '?';
+		snprintf(f->why, sizeof(f->why), "%.110s: %s", place.url, what);
+	clean_text(f->why, "\"");
+}
+
+/* S3 refuses a wrong or expired signature even for what all may read. */
+static bool is_refusal(const struct http_result *r)
+{
+	return r->outcome == HTTP_OK && (r->status == 400 || r->status == 401 || r->status == 403);
 }
 
 /* It grew over the budget while others hold theirs: another time, when there is room. */
@@ -246,97 +272,126 @@ static void part_done(struct part *p, struct http_result *r)
 	}
 }
 
-static const char *holder_bucket(struct fetch *f, const struct material *m, unsigned i)
-{
-	struct executor *x = f->fetcher->x;
-
-	if (f->fetcher->base)
-		return f->fetcher->base;
-	return find_bucket(x->view, &f->request->coprocessor[m->first + i]);
-}
-
-static unsigned holders_of(const struct fetch *f, const struct material *m)
-{
-	return f->fetcher->base ? 1 : m->count;
-}
-
-static const struct addr *holder_list(const struct fetch *f, const struct material *m)
-{
-	return f->fetcher->base ? &no_holder : &f->request->coprocessor[m->first];
-}
-
 /* Any answer but "not now" says that the bucket lives; without a status there was none. */
 static void note_answer(struct part *p, const struct http_result *r)
 {
-	struct fetch *f = p->fetch;
-	struct fetcher *all = f->fetcher;
-	const struct addr *who =
-		&holder_list(f, &f->request->material[part_index(p)])[p->holder];
+	struct fetcher *all = p->fetch->fetcher;
+	const struct addr *who = &holder_list(p)[p->holder];
 
 	if (r->status > 0 && r->status < 500 && r->status != 429)
-		f->missed = true;
+		p->fetch->missed = true;
+	if (p->own)
+		return;
 	if (r->status > 0)
 		holder_answered(&all->holders, who);
 	else
 		holder_was_silent(&all->holders, who, loop_now_ms(all->x->loop));
 }
 
+/* It did not come from there: what to say of it, and whom to ask now. */
+static void go_on(struct part *p, const char *trouble, const struct http_result *r)
+{
+	char what[100], code[S3_ERROR_MAX];
+
+	note_answer(p, r);
+	if (p->is_signed && is_refusal(r)) {
+		snprintf(what, sizeof(what), "not given to our credentials: %s",
+			 s3_error(r->body, code));
+		say_why(p, what, r->status);
+		p->is_bare = true;
+		if (ask(p))
+			return;
+	} else if (!p->is_bare || !is_refusal(r)) {
+		say_why(p, trouble, r->status);
+	}	/* else what was said of the signed one counts */
+	try_next(p);
+}
+
 static void on_http(void *owner, struct http_result *r)
 {
 	struct part *p = owner;
-	struct fetch *f = p->fetch;
-	struct fetcher *all = f->fetcher;
-	const struct material *m = &f->request->material[part_index(p)];
+	struct fetcher *all = p->fetch->fetcher;
 	const char *trouble = trouble_of(p, r);
 
 	p->call = NULL;
 	all->busy--;
-	if (!trouble) {
-		holder_answered(&all->holders, &holder_list(f, m)[p->holder]);
-		part_done(p, r);
+	if (trouble) {
+		go_on(p, trouble, r);
 	} else {
-		const char *bucket = holder_bucket(f, m, p->holder);
-		say_why(f, bucket ? bucket : "bucket", trouble, r->status);
-		note_answer(p, r);
-		try_next(p);
+		if (!p->own)
+			holder_answered(&all->holders, &holder_list(p)[p->holder]);
+		part_done(p, r);
 	}
 	pump(all);
 }
 
-/* Ask the next holder; when all were asked, the fetch is over. */
-static void try_next(struct part *p)
+/* False when there is nobody to ask. */
+static bool ask(struct part *p)
 {
 	struct fetch *f = p->fetch;
 	struct executor *x = f->fetcher->x;
-	const struct material *m = &f->request->material[part_index(p)];
-	unsigned holders = holders_of(f, m);
+	const char *bucket = bucket_of(p), *why;
+	struct s3_place place;
 	char url[URL_MAX];
-	int at;
 
-	while ((at = holder_next(&f->fetcher->holders, holder_list(f, m), holders,
-				 (unsigned)(f->op % holders), &p->asked, loop_now_ms(x->loop))) >= 0) {
+	if (!bucket) {
+		snprintf(f->why, sizeof(f->why),
+			 "the chain lists no bucket of a coprocessor that holds it");
+		return false;
+	}
+	if (!s3_find(&x->s3, bucket, &place, &why)) {
+		say_why(p, why, 0);
+		return false;
+	}
+	struct http_request r = {
+		.url = url, .sign = p->is_bare ? NULL : s3_signer(&x->s3, &place),
+		.body_max = BODY_MAX, .timeout_s = FETCH_TIMEOUT_S,
+		.connect_timeout_s = CONNECT_TIMEOUT_S, .stall_s = STALL_S,
+		.public_only = !place.is_ours && !x->opt.allow_private,
+		.on_piece = on_piece, .on_done = on_http, .owner = p,
+	};
+	p->received = 0;
+	p->is_signed = r.sign != NULL;
+	keccak_init(&p->hash);
+	if (fill_url(x, place.url, &f->request->material[part_index(p)], url, sizeof(url)) ||
+	    !(p->call = http_start(x->http, &r))) {
+		say_why(p, "not a usable http URL", 0);
+		return false;
+	}
+	f->fetcher->busy++;
+	count(CNT_EXECUTOR_fetches, 1);
+	return true;
+}
+
+/* The next holder; after all of them the operator's own bucket.  False: all were asked. */
+static bool choose_next(struct part *p)
+{
+	struct fetcher *all = p->fetch->fetcher;
+	unsigned holders = p->fetch->request->material[part_index(p)].count;
+	unsigned first = holders ? (unsigned)(p->fetch->op % holders) : 0;
+	int at = holder_next(&all->holders, holder_list(p), holders, first, &p->asked,
+			     loop_now_ms(all->x->loop));
+
+	p->is_bare = false;
+	if (at >= 0) {
 		p->holder = (unsigned)at;
-		const char *bucket = holder_bucket(f, m, p->holder);
-		if (!bucket) {
-			f->missed = true;
-			snprintf(f->why, sizeof(f->why), "the chain lists no bucket of a coprocessor that holds it");
-			continue;
-		}
-		struct http_request r = {
-			.url = url, .body_max = BODY_MAX, .timeout_s = FETCH_TIMEOUT_S,
-			.connect_timeout_s = CONNECT_TIMEOUT_S, .stall_s = STALL_S,
-			.public_only = !f->fetcher->base && !x->opt.allow_private,
-			.on_piece = on_piece, .on_done = on_http, .owner = p,
-		};
-		p->received = 0;
-		keccak_init(&p->hash);
-		if (fill_url(x, bucket, m, url, sizeof(url)) == OK && (p->call = http_start(x->http, &r))) {
-			f->fetcher->busy++;
-			count(CNT_EXECUTOR_fetches, 1);
+		return true;
+	}
+	if (p->own || !*all->x->s3.own)
+		return false;
+	p->own = true;
+	return true;
+}
+
+/* When all were asked, the fetch is over. */
+static void try_next(struct part *p)
+{
+	struct fetch *f = p->fetch;
+
+	while (choose_next(p)) {
+		if (ask(p))
 			return;
-		}
 		f->missed = true;
-		say_why(f, bucket, "not a usable http URL", 0);
 	}
 	finish(f, f->missed ? FETCH_AGAIN : FETCH_OUTAGE);
 }
@@ -396,6 +451,7 @@ struct fetch *fetch_start(struct fetcher *all, const struct request *r, uint64_t
 	f->on_done = on_done;
 	f->owner = owner;
 	f->waiting = r->materials;
+	snprintf(f->why, sizeof(f->why), "no bucket is known that could have it");
 	for (unsigned i = 0; i < r->materials; i++)
 		f->part[i].fetch = f;
 	f->in_line = true;
@@ -423,9 +479,6 @@ struct fetcher *fetcher_new(struct executor *x)
 	f->x = x;
 	f->last = &f->first;
 	f->guess = BODY_GUESS;
-	f->base = find_setting(x->settings, "s3.endpoint");
-	if (f->base && !*f->base)
-		f->base = NULL;
 	return f;
 }
 

@@ -1,8 +1,9 @@
 /*
- * fetch - the ciphertexts of one request from the coprocessors' buckets: all or none.
+ * fetch - the ciphertexts of one request from the coprocessors' buckets, and last from the
+ * operator's own (executor/s3.h): all or none.
  *
  * Each body is hashed as it comes and must equal the digest that the chain gave.  No
- * redirects; private addresses are refused unless the operator wrote the URL.  Memory is
+ * redirects; private addresses are refused but at the operator's endpoint.  Memory is
  * reserved from the body budget before a fetch begins; fetches wait in line for it.
  */
 #pragma once

@@ -6,18 +6,11 @@
  * whoever was restarted meanwhile.  It asks again for the next part; who asks for none costs
  * nothing.
  */
-#include <string.h>
-
 #include "executor/executor.h"
 #include "executor/follow.h"
 #include "proto/limits.h"
 
 #define PART_MAX 1000
-
-static struct bytes text(const char *s)
-{
-	return BYTES(s, strlen(s));
-}
 
 struct teller {
 	struct link *link;
@@ -30,7 +23,7 @@ static void say_step(void *owner, const struct store_step *p)
 	struct msg_change m = {
 		.tag = t->tag, .seq = p->seq, .op = p->op, .chain = p->chain, .kind = p->kind,
 		.id = p->id, .state = p->state, .at_ms = p->at_ms, .block = p->block, .tx = p->tx,
-		.reason = text(p->reason),
+		.reason = bytes_str(p->reason),
 	};
 
 	if (send_change(t->link, &m) != OK)
@@ -50,7 +43,7 @@ void follow_say_history(struct executor *x, struct link *l, uint64_t tag, uint64
 static enum err say_followed(struct link *l, uint64_t tag, uint64_t count, uint64_t next,
 			     const char *reset)
 {
-	struct msg_followed m = { .tag = tag, .count = count, .next = next, .reset = text(reset) };
+	struct msg_followed m = { .tag = tag, .count = count, .next = next, .reset = bytes_str(reset) };
 
 	return send_followed(l, &m);
 }

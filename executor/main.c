@@ -4,10 +4,13 @@
  * Hears:  events, heads and retractions from the listener; what became of answers from the
  *         submitter; questions from monitor and operators.
  * Says:   grants and questions to the listener, answers to the submitter.
- * Owns:   the store, from store_open() until the process ends.
+ * Owns:   the store, from store_open() until the process ends; the credentials of the storage,
+ *         which sign requests to the operator's own server and to no other.
  * Trusts: nobody.  An event's data is decoded again here, a ciphertext must have its digest,
  *         the Core's answer must carry the registered signature before it is one.
  */
+
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/proc.h"
@@ -64,7 +67,9 @@ static void read_options(struct executor *x)
 		.message_max = get_setting_u64(s, "core.max_message"),
 		.send_late = strcmp(get_setting(s, "late_answers"), "send") == 0,
 		.centralized = strcmp(get_setting(s, "core.mode"), "centralized") == 0,
+		.wants_signature = strcmp(get_setting(s, "user_signature"), "required") == 0,
 		.allow_private = get_setting_u64(s, "s3.private_ok") != 0,
+		.account = get_setting_addr(s, "account"),
 		.core_signer = get_setting_addr(s, "kms_signer_address"),
 	};
 }
@@ -85,9 +90,9 @@ static void open_stages(struct executor *x)
 	stage_init(&x->core_stage, &core_row, x->loop, on_release, x);
 	stage_init(&x->storage_stage, &storage_row, x->loop, on_release, x);
 	stage_init(&x->sending_stage, &sending_row, x->loop, on_release, x);
-	x->core_last = &x->core_first;
-	x->submit_last = &x->submit_first;
-	x->changed_last = &x->changed_first;
+	line_init(&x->core_line, LINE_CORE);
+	line_init(&x->submit_line, LINE_SUBMIT);
+	line_init(&x->changed_line, LINE_CHANGED);
 }
 
 static bool is_anything_paused(const struct executor *x)
@@ -128,6 +133,19 @@ static void on_tick(void *owner)
 		  link_is_up(x->submitter) ? "" : "waits for the submitter");
 }
 
+static void open_storage(struct executor *x)
+{
+	int fd = proc_fd("credentials");
+	const char *why;
+
+	if (s3_open(&x->s3, x->settings, fd, &why) != OK) {
+		log_say(EV_X024_credentials_bad, "why=\"%s\"", why);
+		_exit(EXIT_config);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
 static void executor_open(struct executor *x)
 {
 	static const struct http_limits limits = { .connections_per_host = 32, .connections = 128 };
@@ -138,6 +156,7 @@ static void executor_open(struct executor *x)
 	read_options(x);
 	open_chains(x);
 	open_stages(x);
+	open_storage(x);
 	x->http = http_new(x->loop, &limits);
 	x->tick = timer_new(x->loop, on_tick, x);
 	x->core_limit = x->opt.window < 256 ? x->opt.window : 256;

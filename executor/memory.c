@@ -9,6 +9,8 @@
 #include "executor/op.h"
 
 #define ASIDE_AFTER_MS 1000	/* who waits longer than this may be set aside */
+#define LIVE_AGE_S     120
+#define LIVE_LOOK_BACK 10000	/* rows before the newest that are looked through at start */
 
 static struct op **bucket_of(struct executor *x, uint64_t number)
 {
@@ -32,6 +34,7 @@ static void unlink_op(struct op *op)
 		p = &(*p)->next;
 	*p = op->next;
 	op->x->active--;
+	op->x->live -= op->lane == LANE_LIVE;
 	gauge(CNT_EXECUTOR_active, op->x->active);
 }
 
@@ -54,7 +57,7 @@ void op_forget(struct op *op)
 	struct executor *x = op->x;
 
 	op_stop(op);
-	op_leave_changed_line(op);
+	line_leave(&x->changed_line, op);
 	unlink_op(op);
 	timer_free(&op->timer);
 	free((void *)(uintptr_t)op->topics.p);
@@ -133,6 +136,12 @@ static struct op *new_op(struct executor *x, const struct store_row *r)
 	return op;
 }
 
+/* Asked just now, or of the few that keys are: these do not wait behind a backlog. */
+static bool is_live(const struct store_row *r)
+{
+	return op_group(r->kind) == OP_KEY || clock_unix_ms() / 1000 < r->block_time + LIVE_AGE_S;
+}
+
 void op_load(struct executor *x, const struct store_row *r)
 {
 	struct b32 topic0 = { { 0 } };
@@ -144,11 +153,23 @@ void op_load(struct executor *x, const struct store_row *r)
 	struct op *op = new_op(x, r);
 	op->next = *bucket_of(x, r->op);
 	*bucket_of(x, r->op) = op;
+	op->lane = is_live(r) ? LANE_LIVE : LANE_BACKLOG;
+	x->live += op->lane == LANE_LIVE;
 	gauge(CNT_EXECUTOR_active, ++x->active);
 	op->profile = find_request(&x->profile, &r->contract, &topic0);
 	/* Computing when we died: the Core may have the answer by now. */
 	op->asked = op->state == STATE_computing;
 	op_fire(op, OP_EVENT_go, NULL);
+}
+
+/* Neither lane may have more than three quarters of the memory. */
+static unsigned room_for(const struct executor *x, unsigned used)
+{
+	unsigned most = x->opt.window - x->opt.window / 4, all = x->opt.window;
+	unsigned of_lane = used < most ? most - used : 0;
+	unsigned of_all = x->active < all ? all - x->active : 0;
+
+	return of_lane < of_all ? of_lane : of_all;
 }
 
 static void load_row(void *owner, const struct store_row *r)
@@ -157,6 +178,16 @@ static void load_row(void *owner, const struct store_row *r)
 
 	x->loaded_to = r->op;
 	op_load(x, r);
+}
+
+/* What is not live any more is left to the other lane. */
+static void load_live_row(void *owner, const struct store_row *r)
+{
+	struct executor *x = owner;
+
+	x->live_to = r->op;
+	if (is_live(r))
+		op_load(x, r);
 }
 
 /*
@@ -181,27 +212,35 @@ static void set_aside(struct executor *x)
 		}
 }
 
+/* More of one lane, from *TO on; true when there may be even more. */
+static bool load_lane(struct executor *x, uint64_t *to, unsigned room,
+		      void (*row)(void *owner, const struct store_row *r))
+{
+	if (*to >= x->newest || room == 0)
+		return false;
+	if (store_open_rows(x->store, *to, room, (struct store_visitor){ row, x }) < room) {
+		*to = x->newest;
+		return false;
+	}
+	return true;
+}
+
 static void on_load_more(void *owner)
 {
 	struct executor *x = owner;
 
-	if (x->loaded_to >= x->newest)
-		return;
-	if (x->active >= x->opt.window)
+	if ((room_for(x, x->active - x->live) == 0 && x->loaded_to < x->newest) ||
+	    (room_for(x, x->live) == 0 && x->live_to < x->newest))
 		set_aside(x);
-	if (x->active >= x->opt.window)
-		return;
-	unsigned room = x->opt.window - x->active;
-	struct store_visitor v = { .row = load_row, .owner = x };
-	if (store_open_rows(x->store, x->loaded_to, room, v) < room)
-		x->loaded_to = x->newest;
-	else
+	bool more = load_lane(x, &x->live_to, room_for(x, x->live), load_live_row);
+	more |= load_lane(x, &x->loaded_to, room_for(x, x->active - x->live), load_row);
+	if (more)
 		op_load_more(x);
 }
 
 void op_load_more(struct executor *x)
 {
-	if (x->loaded_to < x->newest)
+	if (x->loaded_to < x->newest || x->live_to < x->newest)
 		loop_defer(x->loop, on_load_more, x);
 }
 
@@ -220,6 +259,7 @@ void op_note_newest(void *executor, const struct store_row *row)
 
 	if (row->op > x->newest)
 		x->newest = row->op;
+	x->live_to = x->newest > LIVE_LOOK_BACK ? x->newest - LIVE_LOOK_BACK : 0;
 }
 
 void op_drop_all(struct executor *x)

@@ -37,14 +37,6 @@ static const char *const event_names[OP_EVENT_COUNT] = {
 
 /* The store. */
 
-/* Reasons hold what others said; a packet takes no control characters. */
-static void make_printable(char *s)
-{
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			*s = '?';
-}
-
 static void fill_change(const struct op *op, struct store_change *c)
 {
 	*c = (struct store_change){
@@ -54,7 +46,7 @@ static void fill_change(const struct op *op, struct store_change *c)
 		.tx_block_hash = op->tx_block_hash,
 	};
 	snprintf(c->reason, sizeof(c->reason), "%s", op->reason);
-	make_printable(c->reason);
+	clean_text(c->reason, "");
 }
 
 void op_put_change(struct op *op, struct bytes calldata,
@@ -84,43 +76,21 @@ void op_flush(struct executor *x)
 static void on_turn_end(void *owner)
 {
 	struct executor *x = owner;
+	struct op *op;
 
-	while (x->changed_first) {
-		struct op *op = x->changed_first;
-		op_leave_changed_line(op);
+	while ((op = line_take(&x->changed_line)))
 		if (op->dirty && !op->ending)
 			op_put_change(op, (struct bytes){ 0 }, NULL);
-	}
 }
 
 static void join_changed_line(struct op *op)
 {
 	struct executor *x = op->x;
 
-	if (op->in_changed_line)
+	if (op->place[LINE_CHANGED].waits)
 		return;
-	op->in_changed_line = true;
-	op->next_changed = NULL;
-	*x->changed_last = op;
-	x->changed_last = &op->next_changed;
+	line_join(&x->changed_line, op);
 	loop_defer(x->loop, on_turn_end, x);
-}
-
-void op_leave_changed_line(struct op *op)
-{
-	struct executor *x = op->x;
-
-	if (!op->in_changed_line)
-		return;
-	op->in_changed_line = false;
-	for (struct op **p = &x->changed_first; *p; p = &(*p)->next_changed) {
-		if (*p != op)
-			continue;
-		*p = op->next_changed;
-		if (!*p)
-			x->changed_last = p;
-		return;
-	}
 }
 
 bool op_is_too_late(const struct op *op)
@@ -133,7 +103,7 @@ static void set_reason(struct op *op, const char *reason)
 	if (reason == op->reason)
 		return;
 	snprintf(op->reason, sizeof(op->reason), "%s", reason ? reason : "");
-	make_printable(op->reason);
+	clean_text(op->reason, "");
 }
 
 void op_again(struct op *op, const char *reason)
@@ -304,14 +274,6 @@ static void on_fetched(void *owner, enum fetch_outcome what, const char *why)
 		op_fire(op, OP_EVENT_open, reason);	/* to wait there with the others for the canary */
 }
 
-/* Storage that the operator wrote needs no list of the chain. */
-static bool knows_storage(const struct executor *x)
-{
-	const char *base = find_setting(x->settings, "s3.endpoint");
-
-	return (base && *base) || chainview_has_buckets(x->view);
-}
-
 static void act_get_bodies(struct op *op)
 {
 	struct executor *x = op->x;
@@ -322,7 +284,7 @@ static void act_get_bodies(struct op *op)
 		op_fire(op, OP_EVENT_ready, NULL);
 		return;
 	}
-	if (!knows_storage(x)) {
+	if (!chainview_has_buckets(x->view)) {
 		op->wants_buckets = true;
 		set_reason(op, "the coprocessors' buckets are not known yet");
 		return;

@@ -63,7 +63,6 @@ struct op {
 	enum op_state state;
 	char reason[STORE_REASON_MAX];
 	bool dirty;			/* changed since it was last given to the store */
-	bool in_changed_line;		/* its state is another: given to the store when this turn ends */
 	bool ending;			/* its last change is on the way to the disk */
 	bool done_before;		/* the chain had an answer without our doing */
 	bool late;			/* skip the question whether it is done */
@@ -77,8 +76,10 @@ struct op {
 	struct core_call *call;		/* owned by core until its callback */
 	struct timer *timer;		/* back-off */
 	bool asked;			/* the Core may know it: ask for the result first */
-	bool at_core, in_core_line, in_submit_line, at_submitter;
-	struct op *next_core, *next_submit, *next_parked, *next_changed;
+	bool at_core, at_submitter;
+	enum lane lane;
+	struct line_place place[LINES];
+	struct op *next_parked;
 	struct stage *parked_at;
 
 	unsigned attempts;		/* of the present step */
@@ -131,9 +132,6 @@ void op_freeze(struct executor *x, uint64_t chain, uint64_t number, const struct
 
 /* Give what changed to the store, without waiting for it. */
 void op_flush(struct executor *x);
-
-/* Its state is not given to the store when this turn ends. */
-void op_leave_changed_line(struct op *op);
 
 /* The coprocessors' buckets are known now: those who wait for them go on. */
 void op_buckets_known(struct executor *x);

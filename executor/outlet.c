@@ -6,19 +6,6 @@
 #include "executor/executor.h"
 #include "executor/op.h"
 
-static void leave_line(struct executor *x, struct op *op)
-{
-	for (struct op **p = &x->submit_first; *p; p = &(*p)->next_submit) {
-		if (*p != op)
-			continue;
-		*p = op->next_submit;
-		if (!*p)
-			x->submit_last = p;
-		break;
-	}
-	op->in_submit_line = false;
-}
-
 static void hand_over(struct executor *x, struct op *op)
 {
 	const struct profile_response *answer = find_response(&x->profile, op->kind);
@@ -36,22 +23,16 @@ static void pump(void *owner)
 {
 	struct executor *x = owner;
 
-	while (x->submit_first && link_credit(x->submitter, &ipc_submit) > 0) {
-		struct op *op = x->submit_first;
-		leave_line(x, op);
-		hand_over(x, op);
-	}
+	while (!line_is_empty(&x->submit_line) && link_credit(x->submitter, &ipc_submit) > 0)
+		hand_over(x, line_take(&x->submit_line));
 }
 
 /* With no submitter connected the op waits in line: on_up asks everything again. */
 void outlet_submit(struct executor *x, struct op *op)
 {
-	if (op->in_submit_line || op->at_submitter)
+	if (op->place[LINE_SUBMIT].waits || op->at_submitter)
 		return;
-	op->in_submit_line = true;
-	op->next_submit = NULL;
-	*x->submit_last = op;
-	x->submit_last = &op->next_submit;
+	line_join(&x->submit_line, op);
 	pump(x);
 }
 
@@ -61,7 +42,7 @@ static void take_back(struct executor *x, struct op *op)
 		return;
 	op->at_submitter = false;
 	link_credit_back(x->submitter, &ipc_submit, 1);
-	if (x->submit_first)
+	if (!line_is_empty(&x->submit_line))
 		loop_defer(x->loop, pump, x);
 }
 
@@ -69,8 +50,7 @@ void outlet_withdraw(struct executor *x, struct op *op)
 {
 	struct msg_withdraw m = { .op = op->number };
 
-	if (op->in_submit_line)
-		leave_line(x, op);
+	line_leave(&x->submit_line, op);
 	if (!op->at_submitter)
 		return;
 	if (send_withdraw(x->submitter, &m) == OK)

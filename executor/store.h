@@ -73,9 +73,10 @@ struct store_row {
 	uint64_t seen_ms, changed_ms;
 	uint32_t fetch_ms, core_ms, send_ms, attempts;
 	uint64_t nonce, tx_block, due_ms;
-	struct b32 tx, tx_block_hash, tx_hash;	/* our transaction; the event's own */
+	struct b32 tx, tx_block_hash;	/* of our transaction */
+	struct b32 tx_hash;		/* of the event's */
 	struct bytes topics, data, calldata;	/* borrowed until the visitor returns */
-	const char *result;			/* also */
+	const char *result;		/* borrowed too */
 };
 
 /*
@@ -128,8 +129,8 @@ void store_put_change(struct store *s, const struct store_change *c,
 void store_put_finalized(struct store *s, uint64_t chain, uint64_t block);
 /*
  * The block left the chain: requests seen in it become retracted (refused and expired ones stay
- * what they are), and done ones whose transaction alone stood in it go back to submitting.  CB once
- * for each, then once with op 0.
+ * what they are), and done ones whose transaction alone stood in it go back to submitting.
+ * CB once for each, then once with op 0.
  */
 void store_put_retracted(struct store *s, uint64_t chain, uint64_t number, const struct b32 *hash,
 			 void (*cb)(void *owner, uint64_t op, enum op_state now), void *owner);

@@ -15,20 +15,15 @@
 
 enum what { ASK_STATUS = 1, ASK_ONE = 2, ASK_LIST = 3 };
 
-static struct bytes text(const char *s)
-{
-	return BYTES(s, strlen(s));
-}
-
 static enum err say_done(struct link *l, uint64_t tag, uint64_t n, const char *why)
 {
-	struct msg_done m = { .tag = tag, .count = n, .text = text(why) };
+	struct msg_done m = { .tag = tag, .count = n, .text = bytes_str(why) };
 	return send_done(l, &m);
 }
 
 static enum err say_page_done(struct link *l, uint64_t tag, uint64_t n, uint64_t next)
 {
-	struct msg_done m = { .tag = tag, .count = n, .text = text(""), .next = next };
+	struct msg_done m = { .tag = tag, .count = n, .text = bytes_str(""), .next = next };
 	return send_done(l, &m);
 }
 
@@ -43,7 +38,7 @@ struct reader {
 static void overlay(const struct op *op, struct msg_row *m)
 {
 	m->state = op->state;
-	m->reason = text(op->reason);
+	m->reason = bytes_str(op->reason);
 	m->at_ms = op->changed_ms;
 	m->fetch_ms = op->fetch_ms;
 	m->core_ms = op->core_ms;
@@ -52,7 +47,7 @@ static void overlay(const struct op *op, struct msg_row *m)
 	m->attempts = op->attempts;
 	m->next_ms = op->next_ms;
 	if (op->parked_at)
-		m->reason = text(op->parked_at->why);
+		m->reason = bytes_str(op->parked_at->why);
 }
 
 static void send_store_row(void *owner, const struct store_row *r)
@@ -61,10 +56,10 @@ static void send_store_row(void *owner, const struct store_row *r)
 	const struct op *op = find_op(q->x, r->op);
 	struct msg_row m = {
 		.tag = q->tag, .op = r->op, .chain = r->chain, .kind = r->kind, .id = r->id,
-		.state = r->state, .reason = text(r->reason), .at_ms = r->changed_ms,
+		.state = r->state, .reason = bytes_str(r->reason), .at_ms = r->changed_ms,
 		.seen_ms = r->seen_ms, .fetch_ms = r->fetch_ms, .core_ms = r->core_ms,
 		.send_ms = r->send_ms, .block = r->block, .tx = r->tx, .nonce = r->nonce,
-		.tx_block = r->tx_block, .attempts = r->attempts, .result = text(r->result),
+		.tx_block = r->tx_block, .attempts = r->attempts, .result = bytes_str(r->result),
 	};
 
 	if (op_has_result_id(r->kind))
@@ -81,8 +76,8 @@ static void send_store_row(void *owner, const struct store_row *r)
 static enum err say_stage(struct link *l, uint64_t tag, const char *name, uint64_t state,
 			  uint64_t since_ms, const char *why, const char *clears)
 {
-	struct msg_stage m = { .tag = tag, .name = text(name), .state = state, .since_ms = since_ms,
-			       .why = text(why), .clears = text(clears) };
+	struct msg_stage m = { .tag = tag, .name = bytes_str(name), .state = state,
+			       .since_ms = since_ms, .why = bytes_str(why), .clears = bytes_str(clears) };
 	return send_stage(l, &m);
 }
 
@@ -96,7 +91,7 @@ static enum err say_own_stage(struct link *l, uint64_t tag, const struct stage *
 
 static enum err say_text(struct link *l, uint64_t tag, const char *name, const char *value)
 {
-	struct msg_figure m = { .tag = tag, .name = text(name), .value = text(value) };
+	struct msg_figure m = { .tag = tag, .name = bytes_str(name), .value = bytes_str(value) };
 	return send_figure(l, &m);
 }
 
@@ -346,7 +341,7 @@ static struct stage *find_stage(struct executor *x, struct bytes name)
 	struct stage *all[] = { &x->core_stage, &x->sending_stage, &x->storage_stage };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
-		if (bytes_eq(name, text(all[i]->row->name)))
+		if (bytes_is(name, all[i]->row->name))
 			return all[i];
 	return NULL;
 }
@@ -374,6 +369,22 @@ static enum err on_proceed(struct executor *x, struct link *l, const struct msg_
 	store_put_figure(x->store, s->row->halted, 0);
 	if (s == &x->sending_stage)
 		outlet_tell(x);
+	return say_done(l, m->tag, 1, "");
+}
+
+/* The cursor follows what is read: it moves back with the first block that is complete. */
+static enum err on_reread(struct executor *x, struct link *l, const struct msg_reread *m)
+{
+	struct executor_chain *c = m->chain ? find_chain(x, m->chain) : &x->chain[0];
+	struct msg_rewind r = { .block = m->block };
+
+	if (!c)
+		return say_done(l, m->tag, 0, "no such chain");
+	if (!c->cursor.present || m->block > c->cursor.block)
+		return say_done(l, m->tag, 0, "this block has not been read yet");
+	r.chain = c->id;
+	if (!x->listener || send_rewind(x->listener, &r) != OK)
+		return say_done(l, m->tag, 0, "the listener is not connected; try again");
 	return say_done(l, m->tag, 1, "");
 }
 

@@ -48,6 +48,7 @@ void chain_reset(struct chain *c)
 	drop_reading(c);
 	ask_cancel(&c->poll);
 	ask_cancel(&c->counted);
+	ask_cancel(&c->others);
 	ask_cancel(&c->recheck);
 	timer_stop(c->tick);
 	ring_clear(&c->ring);

@@ -4,8 +4,6 @@
  * The WebSocket only wakes: a poll follows each of its messages, and while it is up the timer is
  * slow.  A WebSocket that is silent while polls find new blocks is of no use and is made anew.
  */
-#include <inttypes.h>
-
 #include "common/log.h"
 #include "common/proc.h"
 #include "listener/listener.h"
@@ -20,7 +18,6 @@
 #define TAGS_MISSING_MS 60000	/* a node without the tags is asked again */
 #define CONFIRMED_AGE_MS 5000
 #define CONFIRM_EVERY_MS 2000
-#define BEHIND_MS       5000
 #define WS_MUTE_MS      2000
 
 static uint64_t now_ms(const struct chain *c)
@@ -111,20 +108,6 @@ enum { ASKED_LATEST, ASKED_SAFE, ASKED_FINALIZED };
 
 static struct header polled;	/* the latest block of the poll whose replies come just now */
 
-static void node_is_behind(struct chain *c, const char *endpoint)
-{
-	uint64_t now = now_ms(c);
-
-	if (!c->behind_since_ms)
-		c->behind_since_ms = now;
-	if (!c->behind_said && now - c->behind_since_ms > BEHIND_MS) {
-		c->behind_said = true;
-		log_say(EV_L007_node_behind, "chain=%s rpc=%s latest=%" PRIu64 " known=%" PRIu64, c->name,
-			endpoint, polled.number, c->head.number);
-	}
-	jsonrpc_move_on(c->rpc, endpoint);
-}
-
 /* The WebSocket should have said that there is a new block, a little before now or after. */
 static void expect_wake(struct chain *c)
 {
@@ -152,11 +135,10 @@ static void take_latest(struct chain *c, const char *endpoint)
 		return;
 	}
 	if (c->head_known && polled.number < c->head.number) {
-		node_is_behind(c, endpoint);
+		lag_seen(c, endpoint, polled.number, c->head.number);
 		return;
 	}
-	c->behind_since_ms = 0;
-	c->behind_said = false;
+	lag_none(c);
 	c->head = polled;
 	c->head_known = true;
 	if (!is_new)
@@ -198,6 +180,7 @@ static void on_polled(struct chain *c, struct ask *a)
 		code_check(c);
 		head_say(c);
 		check_mute(c);
+		lag_check(c);
 		chain_step(c);
 	}
 	if (c->poll_again)

@@ -96,7 +96,7 @@ struct chain {
 	bool has_start_age;
 	uint64_t start_block, start_age_s;
 
-	struct ask step, poll, counted, code, recheck;
+	struct ask step, poll, counted, others, code, recheck;
 	struct timer *tick;		/* the next poll */
 	struct timer *pause;		/* after a trouble: chain_step does nothing meanwhile */
 
@@ -108,6 +108,8 @@ struct chain {
 	uint64_t tags_at_ms, polled_ms, head_new_ms, behind_since_ms;
 	uint64_t ws_heard_ms, ws_awaited_ms;	/* last message; since when one is missing */
 	bool behind_said;
+	uint64_t others_head, others_ask_ms;	/* lag.c */
+	unsigned others_at;		/* endpoint asked next */
 	uint64_t confirm_at_ms, code_at_ms;
 	bool no_code[PROFILE_CONTRACTS_MAX];
 	struct msg_head told;
@@ -184,6 +186,11 @@ void head_poll(struct chain *c);		/* now, or right after the poll in flight */
 void head_say(struct chain *c);			/* to the executor, if something changed */
 void head_woken(void *chain);			/* the WebSocket has said something */
 void on_head_tick(void *chain);			/* the chain's timer */
+
+/* lag.c: a node that is behind what is known, or stands still while others go on, is left */
+void lag_seen(struct chain *c, const char *endpoint, uint64_t its_head, uint64_t known);
+void lag_none(struct chain *c);
+void lag_check(struct chain *c);
 
 /* code.c: is there a contract at every address?  When it is time to ask again. */
 void code_check(struct chain *c);

@@ -60,7 +60,8 @@
 	E(X021, sending_paused,   WARN,  "answers wait: sending is paused", "see why= and clears=") \
 	E(X022, sending_on,       INFO,  "answers are sent again", "") \
 	E(X023, core_odd,         WARN,  "the Core answers again and again what was not expected; the stage is paused", "see why=; one request is tried every 30 s") \
-	E(X024, current_key,      INFO,  "the current key", "") \
+	E(X024, credentials_bad,  ERROR, "the credentials of the storage are not usable", "correct the file that s3_config.credentials_file names, kms-connector reload") \
+	E(X028, current_key,      INFO,  "the current key", "") \
 	E(X025, access_denied,    WARN,  "the access control does not permit a request; it is asked again", "nothing: chain nodes may be behind") \
 	E(X026, preprocessing_lost, WARN, "the Core has forgotten a preprocessing that a key waits for; it is made again", "keep the Core's memory across restarts, or expect the key to take longer") \
 	E(X027, preprocessing_made, INFO, "the preprocessing is there again", "") \

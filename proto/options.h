@@ -13,6 +13,8 @@
  *	address				0x and 40 digits, EIP-55
  *	file				an absolute path
  *	listen				address:port
+ *	origin				http(s)://host or http(s)://host:port
+ *	label				lower-case letters, digits, hyphens and dots
  *	start				a block number, or an age such as 24h
  *	urls				one URL, or a list of URLs or of {name, url}
  *	endpoints			host:port, or a list of them
@@ -81,12 +83,16 @@
 	  "core.mode", TO_X, "kind of Core") \
 	O(core_max_message, "core.max_message", size, BETWEEN(1 << 20, 1 << 30), "128MiB", \
 	  "core.max_message", TO_X, "largest message to and from the Core") \
-	O(s3_region, "s3_config.region", text, BETWEEN(0, 64), "", "s3.region", TO_X, \
-	  "region of the buckets") \
-	O(s3_bucket, "s3_config.bucket", text, BETWEEN(0, 128), "", "s3.bucket", TO_X, \
-	  "bucket to fall back to") \
-	O(s3_endpoint, "s3_config.endpoint", text, BETWEEN(0, 200), "", "s3.endpoint", TO_X, \
-	  "http(s) endpoint to fall back to") \
+	O(s3_endpoint, "s3_config.endpoint", origin, BETWEEN(1, 200), "", "", TO_X, \
+	  "S3 server of s3:// buckets and s3_config.bucket; without it AWS in the region") \
+	O(s3_region, "s3_config.region", label, BETWEEN(2, 32), "", "", TO_X, \
+	  "region of the endpoint, for signatures; with an endpoint us-east-1 if not said") \
+	O(s3_bucket, "s3_config.bucket", label, BETWEEN(3, 63), "", "s3.bucket", TO_X, \
+	  "bucket at the endpoint that is asked when no registered one gives a ciphertext") \
+	O(s3_style, "s3_config.style", words, WORDS("path|virtual"), "path", "s3.style", TO_X, \
+	  "where the bucket's name stands: endpoint/bucket, or bucket.endpoint") \
+	O(s3_credentials_file, "s3_config.credentials_file", file, ANY, "", "", TO_C, \
+	  "signs for the endpoint: lines access_key=, secret_key=, session_token=; mode 0600") \
 	O(s3_allow_private, "s3_config.allow_private", flag, ANY, "false", "s3.private_ok", TO_X, \
 	  "may buckets registered on the chain be at private addresses") \
 	O(verify_coprocessors, "verify_coprocessors", flag, ANY, "true", "", TO_C, \
@@ -133,8 +139,8 @@
 	  "requests in memory at once") \
 	O(body_budget, "body_budget", size, BETWEEN(1 << 20, 1ull << 40), "128MiB", \
 	  "body_budget", TO_X, "bytes of ciphertext in memory at once") \
-	O(user_signature, "user_signature", words, WORDS("off|required"), "off", "", TO_C, \
-	  "required: the user's own signature is verified again") \
+	O(user_signature, "user_signature", words, WORDS("off|required"), "off", \
+	  "user_signature", TO_X, "required: the user's own signature is verified again") \
 	O(monitor_listen, "monitor.listen", listen, ANY, "127.0.0.1:9464", "http.listen", TO_M, \
 	  "where the window for operators listens (HTTP)") \
 	O(poll_interval, "poll_interval", duration_ms, BETWEEN(20, 60000), "250ms", \
@@ -158,7 +164,6 @@
 #define UNSUPPORTED(U) \
 	U("parent_chain", "", "settlement is judged by the chain's own time") \
 	U("core.tls", "", "the Core is spoken to without TLS: let it listen on a private network") \
-	U("user_signature", "off", "the contracts have checked the user's signature") \
 	U("sending", "on", "this version sends what it answers") \
 	U("verify_coprocessors", "true", "ciphertexts are taken from registered coprocessors only")
 
@@ -166,7 +171,7 @@ enum option_type {
 	OPT_TYPE_text, OPT_TYPE_words, OPT_TYPE_flag, OPT_TYPE_number, OPT_TYPE_duration_s,
 	OPT_TYPE_duration_ms, OPT_TYPE_size, OPT_TYPE_gwei, OPT_TYPE_eth, OPT_TYPE_address,
 	OPT_TYPE_file, OPT_TYPE_listen, OPT_TYPE_start, OPT_TYPE_urls, OPT_TYPE_endpoints,
-	OPT_TYPE_addresses, OPT_TYPE_list,
+	OPT_TYPE_addresses, OPT_TYPE_list, OPT_TYPE_origin, OPT_TYPE_label,
 };
 
 enum option {
@@ -179,7 +184,7 @@ enum option {
 struct option_row {
 	const char *path;
 	enum option_type type;
-	uint64_t min, max;		/* numbers: value; text: characters; list: members */
+	uint64_t min, max;		/* numbers: value; texts: characters; list: members */
 	const char *words;		/* "a|b" */
 	const char *fallback;		/* NULL: it must be said */
 	const char *setting;

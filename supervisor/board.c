@@ -24,8 +24,11 @@ static bool path_of(char out[PATH_MAX], const char *dir, const char *suffix)
 /* The rest of a line: nothing that would end it, or do things to a terminal. */
 static void add_clean(struct text *t, const char *s)
 {
-	for (; *s; s++)
-		text_add(t, "%c", (unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
+	size_t from = t->len;
+
+	text_add(t, "%s", s);
+	if (t->p)
+		clean_text(t->p + from, "");
 	text_add(t, "\n");
 }
 

@@ -32,6 +32,7 @@ struct connector_config {
 	char *profile_path;		/* where it was found */
 	char *data_dir, *runtime_dir;	/* absolute */
 	char *key_file;			/* absolute */
+	char *credentials_file;		/* of the storage, absolute; NULL: none */
 	char *monitor_host;		/* numeric address, without brackets */
 	uint16_t monitor_port;
 	char *log_format;		/* "logfmt" or "json" */
@@ -70,3 +71,6 @@ void config_free(struct connector_config **c);
  * close-on-exec; -1 when it is not usable, and ERRORS says why.
  */
 int config_open_key(const struct connector_config *c, FILE *errors);
+
+/* The same for the credentials of the storage, which must be sound; there must be some. */
+int config_open_credentials(const struct connector_config *c, FILE *errors);

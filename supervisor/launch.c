@@ -76,6 +76,18 @@ static bool give_signer(struct launcher *l, struct spawn *s, struct passing *p, 
 	return true;
 }
 
+static bool give_executor(struct launcher *l, struct spawn *s, struct passing *p, char *why,
+			  size_t cap)
+{
+	s->workdir = l->home->store;
+	if (!l->config->credentials_file ||
+	    pass(s, p, "credentials", config_open_credentials(l->config, stderr)))
+		return true;
+	snprintf(why, cap, "the credentials of the storage cannot be used");
+	p->refused = true;
+	return false;
+}
+
 static bool give_monitor(struct launcher *l, struct spawn *s, char *why, size_t cap)
 {
 	char name[32];
@@ -111,6 +123,8 @@ static bool give(struct launcher *l, enum ipc_role role, struct spawn *s, struct
 			spawn_add(s, link_rows[i].file, l->sockets->fd[i]);
 	if (role == ROLE_SIGNER)
 		return give_signer(l, s, p, why, cap);
+	if (role == ROLE_EXECUTOR)
+		return give_executor(l, s, p, why, cap);
 	return role == ROLE_MONITOR ? give_monitor(l, s, why, cap) : true;
 }
 
@@ -123,8 +137,6 @@ pid_t launch_child(struct launcher *l, enum ipc_role role, char *why_out, size_t
 	pid_t pid = -1;
 
 	snprintf(program, sizeof(program), "%s/%s", l->dir, programs[role]);
-	if (role == ROLE_EXECUTOR)
-		s.workdir = l->home->store;
 	if (give(l, role, &s, &passing, why_out, cap)) {
 		pid = spawn_start(&s);
 		if (pid < 0)

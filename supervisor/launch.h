@@ -5,7 +5,7 @@
  *	who listens	its sockets (IPC_LINKS), by file name
  *	signer		key, journal
  *	monitor		http, counters.<role> of all others, read-only
- *	executor	starts in data_dir/store
+ *	executor	credentials, if there are any; starts in data_dir/store
  */
 #pragma once
 
@@ -26,7 +26,7 @@ struct launcher {
 enum err launcher_open(struct launcher *l) MUST_CHECK;
 void launcher_close(struct launcher *l);
 
-#define LAUNCH_REFUSED (-2)	/* the key does not permit it: nothing to try again */
+#define LAUNCH_REFUSED (-2)	/* key or credentials do not permit it: nothing to try again */
 
 /* Pid, or -1 or LAUNCH_REFUSED with a phrase in why_out. */
 pid_t launch_child(struct launcher *l, enum ipc_role role, char *why_out, size_t cap);

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/bytes.h"
 #include "common/loop.h"
 
 static int connect_to(const char *name)
@@ -107,8 +108,5 @@ void notify_status(struct notify *n, const char *line)
 	if (strncmp(n->status, line, sizeof(n->status) - 1) == 0)
 		return;
 	snprintf(n->status, sizeof(n->status), "%s", line);
-	for (char *p = n->status; *p; p++)
-		if ((unsigned char)*p < 0x20)
-			*p = ' ';
-	say(n, "STATUS=%s", n->status);
+	say(n, "STATUS=%s", clean_text(n->status, ""));
 }

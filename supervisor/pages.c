@@ -78,17 +78,3 @@ void page_end(struct counter_page *page)
 	page->note[0] = 0;
 	__atomic_store_n(&page->ready_ms, 0, __ATOMIC_RELAXED);
 }
-
-void page_note(const struct counter_page *page, char *out, size_t cap)
-{
-	size_t n = 0;
-
-	/* Its writer may be in any hands, and writes while we read. */
-	for (; n + 1 < cap && n < sizeof(page->note); n++) {
-		char c = __atomic_load_n(&page->note[n], __ATOMIC_RELAXED);
-		if (!c)
-			break;
-		out[n] = (unsigned char)c < 0x20 || c == 0x7f ? '?' : c;
-	}
-	out[n] = 0;
-}

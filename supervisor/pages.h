@@ -26,6 +26,3 @@ bool has_page(enum ipc_role role);	/* all but the operator's command */
 void page_begin(struct counter_page *page, uint64_t restarts, uint64_t now_ms);
 /* Its process is gone. */
 void page_end(struct counter_page *page);
-
-/* What its process waits for, cleaned of what a terminal would take for commands. */
-void page_note(const struct counter_page *page, char *out, size_t cap);

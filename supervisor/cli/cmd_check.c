@@ -13,16 +13,9 @@
 #define TYPICAL_GAS 300000u		/* of one answer on an Arbitrum chain */
 #define USUAL_FEE   100000000u		/* 0.1 gwei */
 
-/* Kinds that are answered; others are recorded and left to a later version. */
-static const enum op_kind answered[] = { KIND_public_decryption };
-
 static const char *what_becomes(enum op_kind kind)
 {
-	for (size_t i = 0; i < ARRAY_LEN(answered); i++)
-		if (answered[i] == kind)
-			return "answered";
-	return op_group(kind) == OP_OBSERVED ? "observed"
-					     : "recorded only: this version does not answer it";
+	return op_group(kind) == OP_OBSERVED ? "observed" : "answered";
 }
 
 static void print_urls(const struct settings *s, unsigned chain, const char *kind, const char *what)
@@ -79,6 +72,22 @@ static void print_core(const struct settings *s)
 	for (unsigned i = 0; i < n; i++)
 		printf("  %-22s%s\n", i ? "" : "at", get_setting(s, "core.%u", i));
 	printf("  %-22s%s\n", "signs results as", get_setting(s, "kms_signer_address"));
+}
+
+static void print_storage(const struct connector_config *c)
+{
+	const struct settings *s = c->child[ROLE_EXECUTOR];
+	const char *endpoint = get_setting(s, "s3.endpoint"), *bucket = get_setting(s, "s3.bucket");
+
+	printf("storage\n");
+	printf("  %-22sbuckets that coprocessors register%s%s\n", "ciphertexts from",
+	       *bucket ? ", then our own: " : "", bucket);
+	if (!*endpoint)
+		return;
+	printf("  %-22s%s, %s style\n", "s3:// names are at", endpoint, get_setting(s, "s3.style"));
+	if (c->credentials_file)
+		printf("  %-22sregion %s, credentials in %s\n", "signed requests to it",
+		       get_setting(s, "s3.region"), c->credentials_file);
 }
 
 static void print_places(const struct connector_config *c)
@@ -154,6 +163,7 @@ static void print_all(const struct connector_config *c)
 		print_chain(s, i);
 	print_operations(s);
 	print_core(c->child[ROLE_EXECUTOR]);
+	print_storage(c);
 	print_places(c);
 	print_money(c);
 }
@@ -172,8 +182,9 @@ static void print_json(const struct connector_config *c)
 	cJSON_AddStringToObject(root, "account", addr_text(&c->account, text));
 	cJSON_AddStringToObject(root, "network", get_setting(s, "network"));
 	cJSON_AddStringToObject(root, "data_dir", c->data_dir);
-	for (size_t i = 0; i < ARRAY_LEN(answered); i++)
-		cJSON_AddItemToArray(list, cJSON_CreateString(op_name(answered[i])));
+	for (unsigned kind = 1; kind < KIND_COUNT; kind++)
+		if (op_group(kind) != OP_OBSERVED)
+			cJSON_AddItemToArray(list, cJSON_CreateString(op_name(kind)));
 	cJSON_AddStringToObject(root, "budget_hour_eth", u256_eth(&m.hour, text));
 	cJSON_AddStringToObject(root, "budget_day_eth", u256_eth(&m.day, text));
 	cJSON_AddStringToObject(root, "worst_transaction_eth", u256_eth(&m.worst, text));

@@ -15,6 +15,7 @@
 
 #include "supervisor/cli/commands.h"
 #include "supervisor/cli/key_file.h"
+#include "supervisor/cli/secret_file.h"
 
 static int fail(const char *path)
 {
@@ -84,7 +85,7 @@ static int have_key(const struct connector_config *c, struct addr *out)
 		return fail(c->key_file);
 	}
 
-	int fd = key_file_open(c->key_file, at, &t);
+	int fd = secret_file_open(SECRET_FILE_key, c->key_file, at, &t);
 
 	if (fd >= 0) {
 		key_file_address(fd, at, &t, out);
@@ -167,7 +168,7 @@ static int key_address(const struct connector_config *c)
 	struct troubles t = { .count = 0 };
 	struct addr account;
 	char text[ADDR_TEXT];
-	int fd = key_file_open(c->key_file, at, &t);
+	int fd = secret_file_open(SECRET_FILE_key, c->key_file, at, &t);
 
 	if (fd >= 0) {
 		if (key_file_address(fd, at, &t, &account))

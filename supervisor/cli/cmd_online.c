@@ -5,10 +5,8 @@
  * who has just written the file and wants to know now.
  */
 
-#include <secp256k1.h>
 #include <stdarg.h>
 
-#include "common/keccak.h"
 #include "common/profile.h"
 #include "supervisor/cli/commands.h"
 #include "supervisor/cli/node.h"
@@ -173,74 +171,18 @@ static void check_balance(struct online *o, const struct profile_contract *c, co
 	node_reply_free(&r);
 }
 
-/* A public key of 64 bytes, of 65 with a head, or of 33 compressed. */
-static bool address_of_key(struct bytes key, struct addr *out)
-{
-	secp256k1_pubkey pub;
-	uint8_t full[65] = { 4 };
-	size_t len = sizeof(full);
-	uint8_t hash[32];
-
-	if (key.len == 64) {
-		memcpy(full + 1, key.p, 64);
-		key = BYTES_OF(full);
-	}
-	if (!secp256k1_ec_pubkey_parse(secp256k1_context_static, &pub, key.p, key.len) ||
-	    !secp256k1_ec_pubkey_serialize(secp256k1_context_static, full, &len, &pub,
-					   SECP256K1_EC_UNCOMPRESSED))
-		return false;
-	keccak256(full + 1, 64, hash);
-	memcpy(out->b, hash + 12, 20);
-	return true;
-}
-
-/* Identity as the contract holds it -> address of who signs. */
-static bool identity_address(struct abi_view v, struct addr *out)
-{
-	if (abi_type_of(v) == ABI_ADDRESS) {
-		*out = abi_addr(v);
-		return true;
-	}
-	if (abi_type_of(v) != ABI_BYTES)
-		return false;
-	struct bytes b = abi_bytes(v);
-	if (b.len == 20) {
-		memcpy(out->b, b.p, 20);
-		return true;
-	}
-	return (b.len == 33 || b.len == 64 || b.len == 65) && address_of_key(b, out);
-}
-
-/* Our account in the list of nodes: 1 found, 0 not in it, -1 its identity is unreadable. */
-static int find_identity(const struct profile_read *read, struct abi_view root,
-			 const struct addr *account, struct addr *out)
-{
-	struct abi_view list, key, value;
-
-	if (!abi_member_at(root, 0, &list))
-		return -1;
-	for (uint32_t i = 0; i < abi_count(list); i++) {
-		struct abi_view item = abi_item(list, i);
-		if (!abi_member(item, read->key, &key) || abi_type_of(key) != ABI_ADDRESS)
-			return -1;
-		struct addr a = abi_addr(key);
-		if (!addr_eq(&a, account))
-			continue;
-		return abi_member(item, read->value, &value) && identity_address(value, out) ? 1 : -1;
-	}
-	return 0;
-}
-
-static void judge_identity(struct online *o, int found, const struct addr *identity)
+/* How profile_identity() went. */
+static void judge_identity(struct online *o, enum err e, const struct addr *identity)
 {
 	struct addr wanted = get_setting_addr(o->config->child[ROLE_EXECUTOR], "kms_signer_address");
 	char account[ADDR_TEXT], is[ADDR_TEXT], should[ADDR_TEXT];
 
 	addr_text(&o->config->account, account);
 	addr_text(&wanted, should);
-	if (found < 0)
-		say(o, false, "the list of nodes cannot be read: does the profile fit the contracts?");
-	else if (!found)
+	if (e && e != ERR_MISSING)
+		say(o, false, "the list of nodes cannot be read, or the identity of %s is neither "
+		    "an address nor a public key: does the profile fit the contracts?", account);
+	else if (e)
 		say(o, false, "account %s is not registered as a node: register it, or use the "
 		    "registered account's key", account);
 	else if (!addr_eq(identity, &wanted))
@@ -274,9 +216,10 @@ static void check_identity(struct online *o)
 		say(o, false, "the list of nodes at %s: %s", to, r.why);
 	else if (json_bytes(r.result, data, sizeof(data), &len) != OK ||
 		 abi_decode(&read->function, read->function.outputs, BYTES(data, len), &root) != OK)
-		judge_identity(o, -1, &identity);
+		judge_identity(o, ERR_FORMAT, &identity);
 	else
-		judge_identity(o, find_identity(read, root, &o->config->account, &identity), &identity);
+		judge_identity(o, profile_identity(read, root, &o->config->account, &identity),
+			       &identity);
 	node_reply_free(&r);
 }
 
@@ -316,6 +259,19 @@ static void check_core(struct online *o, const char *core)
 		say(o, true, "Core %s accepts connections", core);
 }
 
+/* Of the operator's own; those that coprocessors register change with the chain. */
+static void check_storage(struct online *o, const char *endpoint)
+{
+	char why[256] = "no memory";
+
+	if (!*endpoint)
+		return;
+	if (node_connect(endpoint, why, sizeof(why)))
+		say(o, false, "storage %s: %s; check s3_config", endpoint, why);
+	else
+		say(o, true, "storage %s accepts connections", endpoint);
+}
+
 int cmd_online(const struct connector_config *c)
 {
 	struct online *o = &online;
@@ -335,6 +291,7 @@ int cmd_online(const struct connector_config *c)
 	check_identity(o);
 	for (unsigned i = 0; i < get_setting_u64(executor, "core"); i++)
 		check_core(o, get_setting(executor, "core.%u", i));
+	check_storage(o, get_setting(executor, "s3.endpoint"));
 	if (o->failed)
 		printf("\n%u of these checks failed; the connector starts all the same and waits for "
 		       "what is missing\n", o->failed);

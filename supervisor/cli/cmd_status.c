@@ -277,11 +277,6 @@ static void print_text(const struct status *s)
 	}
 }
 
-static struct bytes str(const char *s)
-{
-	return BYTES(s, strlen(s));
-}
-
 static void json_sentences(struct text *t, const char *name, const struct text *sentences)
 {
 	const char *p = sentences->len ? sentences->p : "", *comma = "";
@@ -310,7 +305,7 @@ static void json_processes(struct text *t, const struct board *b)
 			 ",\"since_ms\":%" PRIu64 ",\"memory\":%" PRIu64 ",\"note\":",
 			 ipc_role_name((enum ipc_role)role), p->state, (int)p->pid, p->restarts,
 			 p->since_ms, p->pid ? memory_of(p->pid) : 0);
-		text_json(t, str(p->text));
+		text_json(t, bytes_str(p->text));
 		text_add(t, "}");
 	}
 	text_add(t, "]");
@@ -328,16 +323,16 @@ static void print_json(const struct status *s)
 		 s->answered ? "true" : "false", s->held);
 	for (unsigned i = 0; i < s->stages; i++) {
 		const struct stage_seen *g = &s->stage[i];
-		struct msg_stage m = { .name = str(g->name), .state = g->state,
-				       .since_ms = g->since_ms, .why = str(g->why),
-				       .clears = str(g->clears) };
+		struct msg_stage m = { .name = bytes_str(g->name), .state = g->state,
+				       .since_ms = g->since_ms, .why = bytes_str(g->why),
+				       .clears = bytes_str(g->clears) };
 		text_add(&t, "%s", i ? "," : "");
 		window_stage(&t, &m);
 	}
 	text_add(&t, "],\"figures\":{");
 	for (unsigned i = 0; i < s->figures; i++) {
-		struct msg_figure m = { .name = str(s->figure[i].name),
-					.value = str(s->figure[i].value) };
+		struct msg_figure m = { .name = bytes_str(s->figure[i].name),
+					.value = bytes_str(s->figure[i].value) };
 		text_add(&t, "%s", i ? "," : "");
 		window_figure(&t, &m);
 	}

@@ -1,5 +1,6 @@
 /* cmd_window - list, show, retry, drop, pause, continue: what an operator asks the executor. */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -128,12 +129,13 @@ static bool parse_kind(const char *word, uint64_t *out)
 	return *out != 0;
 }
 
-static bool parse_number(const char *word, uint64_t max, uint64_t *out)
+static bool parse_number(const char *word, uint64_t *out)
 {
 	char *rest;
 
+	errno = 0;
 	*out = strtoull(word, &rest, 10);
-	return *word >= '1' && *word <= '9' && *rest == 0 && *out <= max;
+	return *word >= '0' && *word <= '9' && *rest == 0 && errno == 0;
 }
 
 /* An age such as 2h, or Unix milliseconds. */
@@ -157,12 +159,12 @@ static bool parse_state(const char *word, uint64_t *out)
 
 static bool parse_limit(const char *word, uint64_t *out)
 {
-	return parse_number(word, LIMIT_LIST_ROWS, out);
+	return parse_number(word, out) && *out >= 1 && *out <= LIMIT_LIST_ROWS;
 }
 
 static bool parse_before(const char *word, uint64_t *out)
 {
-	return parse_number(word, UINT64_MAX, out);
+	return parse_number(word, out) && *out >= 1;
 }
 
 /* option, how it is read, where it goes */
@@ -185,9 +187,9 @@ static bool parse_list_option(int argc, char **argv, int *i, struct msg_query *q
 	LIST_OPTIONS(O)
 #undef O
 	v = option(argc, argv, i, "--reason");
-	if (!v || strlen(v) > 80)
+	if (!v || strlen(v) > 80 || strpbrk(v, "\n\r\t\x1b\x7f"))
 		return false;
-	q->reason = BYTES(v, strlen(v));
+	q->reason = bytes_str(v);
 	return true;
 }
 
@@ -470,4 +472,21 @@ int cmd_continue(int argc, char **argv, const struct connector_config *c)
 	if (!parse_stage(argc, argv, &m.stage))
 		return usage("continue core | sending");
 	return command(c, &ipc_proceed, &m, "continue");
+}
+
+int cmd_rewind(int argc, char **argv, const struct connector_config *c)
+{
+	struct msg_reread m = { .tag = 1 };
+	bool has_block = false;
+	const char *v;
+
+	for (int i = 1; i < argc; i++) {
+		if ((v = option(argc, argv, &i, "--to")))
+			has_block = parse_number(v, &m.block);
+		else if (!(v = option(argc, argv, &i, "--chain")) || !parse_number(v, &m.chain))
+			return usage("rewind --to BLOCK [--chain ID]");
+	}
+	if (!has_block)
+		return usage("rewind --to BLOCK [--chain ID]");
+	return command(c, &ipc_reread, &m, "rewind");
 }

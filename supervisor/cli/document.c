@@ -32,7 +32,8 @@ static const struct unsupported { const char *path, *accepted, *text; } unsuppor
 /* Last words of keys under which people write what must not stand in a configuration. */
 static const char *const secret_keys[] = {
 	"private_key", "privatekey", "secret_key", "signing_key", "key", "mnemonic", "seed",
-	"seed_phrase", "secret", "wallet", "password",
+	"seed_phrase", "secret", "wallet", "password", "access_key", "access_key_id",
+	"secret_access_key", "session_token",
 };
 
 static bool is_secret_key(const char *word)
@@ -139,6 +140,14 @@ static const struct unsupported *find_unsupported(const char *path)
 	return NULL;
 }
 
+/* The option that names a file for the secret that stands at PATH. */
+static const char *file_option(const char *path)
+{
+	bool storage = is_below(path, "s3_config");
+
+	return option_rows[storage ? OPT_s3_credentials_file : OPT_key_file].path;
+}
+
 static const char *last_word(const char *path)
 {
 	const char *dot = strrchr(path, '.');
@@ -173,7 +182,7 @@ static void unknown_key(struct document *d, const char *path, struct config_mark
 			      path, u->text);
 	else if (is_secret_key(last_word(path)))
 		trouble_error(d->troubles, at, "a secret does not belong into this file; put the "
-			      "key into a file of mode 0600 and name it in key_file");
+			      "key into a file of mode 0600 and name it in %s", file_option(path));
 	else if (near)
 		trouble_error(d->troubles, at, "unknown option \"%.60s\"; did you mean %s?", path,
 			      near);
@@ -252,20 +261,12 @@ void document_keys(struct troubles *t, const char *file, const struct config_nod
 
 /* From here on: values. */
 
-static bool is_printable(const char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			return false;
-	return true;
-}
-
 bool document_parse(struct troubles *t, struct place at, const struct option_row *row,
 		    const char *text, struct parsed *out)
 {
 	struct why why;
 
-	if (!is_printable(text))
+	if (has_control(bytes_str(text)))
 		trouble_error(t, at, "%s holds a control character; remove it", row->path);
 	else if (!*text)
 		trouble_error(t, at, "%s has no value; give it one or remove the line", row->path);
@@ -401,9 +402,8 @@ static void read_variable(struct document *d, const char *name, size_t len, cons
 	} else if (ends_in_secret(path) || value_is_secret(text)) {
 		trouble_error(d->troubles, at,
 			      "%.*s holds a secret, which other processes can read; "
-			      "unset it, put the key into a file of mode 0600 and name that in "
-			      "key_file",
-			      (int)len, name);
+			      "unset it, put the key into a file of mode 0600 and name that in %s",
+			      (int)len, name, file_option(path));
 	} else {
 		trouble_warning(d->troubles, at, "%.*s is no option; unset it, or correct its name "
 				"(members of lists can only be set in the file)", (int)len, name);

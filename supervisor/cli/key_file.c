@@ -10,62 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/keccak.h"
+#include "common/eip712.h"
 #include "common/log.h"
-
-static bool is_own_group(gid_t group)
-{
-	gid_t list[1024];
-	int n = getgroups((int)ARRAY_LEN(list), list);
-
-	for (int i = 0; i < n; i++)
-		if (list[i] == group)
-			return true;
-	return group == getegid();
-}
-
-static bool check_rights(const struct stat *st, const char *path, struct place at,
-			 struct troubles *t)
-{
-	if (!S_ISREG(st->st_mode)) {
-		trouble_error(t, at, "%s is %s, not a regular file; name the file that holds the key",
-			      path, S_ISDIR(st->st_mode) ? "a directory" : "something else");
-		return false;
-	}
-	if (st->st_mode & S_IRWXO || (st->st_mode & S_IRWXG && !is_own_group(st->st_gid))) {
-		trouble_permission(t, at, "%s has mode %04o, so that others can use the key; "
-				   "chmod 0600 it, and if others had access take a new key", path,
-				   (unsigned)(st->st_mode & 07777));
-		return false;
-	}
-	return true;
-}
-
-int key_file_open(const char *path, struct place at, struct troubles *t)
-{
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	if (fd < 0 && errno == EACCES) {
-		trouble_permission(t, at, "%s may not be read by this user; run as its owner, or "
-				   "correct owner and mode", path);
-	} else if (fd < 0 && errno == ENOENT) {
-		trouble_error(t, at, "there is no key file %s; kms-connector key init makes one", path);
-	} else if (fd < 0) {
-		trouble_error(t, at, "%s cannot be opened: %s; name another file", path,
-			      strerror(errno));
-	} else if (fstat(fd, &st) || !check_rights(&st, path, at, t)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
 
 static bool address_of(const uint8_t key[KEY_BYTES], struct addr *out)
 {
 	secp256k1_context *ctx = secp256k1_context_create(SECP256K1_CONTEXT_NONE);
 	secp256k1_pubkey public;
-	uint8_t seed[32], point[65], hash[32];
+	uint8_t seed[32], point[65];
 	size_t len = sizeof(point);
 
 	randombytes_buf(seed, sizeof(seed));
@@ -76,8 +28,7 @@ static bool address_of(const uint8_t key[KEY_BYTES], struct addr *out)
 	if (ok) {
 		secp256k1_ec_pubkey_serialize(ctx, point, &len, &public,
 					      SECP256K1_EC_UNCOMPRESSED);
-		keccak256(point + 1, 64, hash);
-		memcpy(out->b, hash + 12, sizeof(out->b));
+		check(eip712_identity(BYTES_OF(point), out) == OK);
 	}
 	secp256k1_context_destroy(ctx);
 	sodium_memzero(seed, sizeof(seed));

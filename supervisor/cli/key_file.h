@@ -11,13 +11,6 @@
 #define KEY_BYTES    32
 #define KEY_TEXT_MAX 67		/* 0x, 64 digits, newline */
 
-/*
- * Open with the checks of the configuration: a regular file after links, no bits for others,
- * none for the group unless it is one of our own.  The descriptor stands at the start;
- * -1 and trouble at AT.
- */
-int key_file_open(const char *path, struct place at, struct troubles *t);
-
 /* The address of the key in FD, whose position stays; false and trouble at AT. */
 bool key_file_address(int fd, struct place at, struct troubles *t, struct addr *out);
 

@@ -36,7 +36,7 @@ static struct place place_of(const struct profile_file *f, struct config_mark ma
 
 static const char *const sections[] = {
 	"profile", "contracts", "requests", "responses", "reverts", "reads", "done", "eip712",
-	"ciphertexts", "access", "fhe_params",
+	"ciphertexts", "access", "fhe_params", "user_signature",
 };
 
 static const char *const required[] = {
@@ -474,6 +474,30 @@ static void put_fhe_params(struct writer *w)
 	}
 }
 
+static void put_user_signature(struct writer *w)
+{
+	static const char *const keys[] = { "contract", "function", "type", "roles", "values" };
+	static const char *const roles[] = { "materials", "handle", "user", "public_key", "signature" };
+	const struct config_node *node = section(w->f, "user_signature");
+	const struct config_node *part;
+
+	if (!node)
+		return;
+	document_keys(w->f->troubles, w->f->path, node, keys, ARRAY_LEN(keys));
+	for (size_t i = 0; i < 3; i++)
+		put_member(w, node, keys[i], "user_signature");
+	part = must_have(w, node, "roles");
+	if (part && is_map(w->f, part)) {
+		document_keys(w->f->troubles, w->f->path, part, roles, ARRAY_LEN(roles));
+		for (const struct config_node *m = part->first; m; m = m->next)
+			put(w, m, false, "user_signature.role.%s", m->key);
+	}
+	part = must_have(w, node, "values");
+	if (part && is_map(w->f, part))
+		for (const struct config_node *m = part->first; m; m = m->next)
+			put(w, m, false, "user_signature.value.%s", m->key);
+}
+
 void profile_file_put(struct profile_file *f, const struct profile_choice *choice,
 		      struct settings *s)
 {
@@ -504,6 +528,7 @@ void profile_file_put(struct profile_file *f, const struct profile_choice *choic
 	put_eip712(&w);
 	put_ciphertexts(&w);
 	put_fhe_params(&w);
+	put_user_signature(&w);
 	if (section(f, "access"))
 		put(&w, section(f, "access"), false, "access");
 }

@@ -9,6 +9,7 @@
 #include <fnmatch.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "common/log.h"
 #include "common/proc.h"
@@ -40,8 +41,10 @@ static const struct { const char *pattern; unsigned children; bool network; } ro
 	{ "done.*", TO_X, true },
 	{ "ciphertexts.*", TO_X, true },
 	{ "access", TO_X, true },
+	{ "user_signature.*", TO_X, true },
 	{ "fhe_params*", TO_X, true },
 	{ "core", TO_X, false },
+	{ "s3.*", TO_X, false },
 	{ "core.[0-9]*", TO_X, false },
 };
 
@@ -175,6 +178,38 @@ static void check_money(struct resolver *r)
 		trouble_error(r->t, day->place, "sign.day is less than sign.hour; raise it");
 }
 
+/*
+ * The operator's storage: an endpoint, or that of AWS in a region; region us-east-1 is what
+ * servers other than AWS take when nothing is said.
+ */
+static void put_storage(struct resolver *r)
+{
+	static const enum option want_endpoint[] = { OPT_s3_bucket, OPT_s3_credentials_file };
+	const struct option_value *endpoint = resolver_value(r, OPT_s3_endpoint);
+	const struct option_value *region = resolver_value(r, OPT_s3_region);
+	const struct option_value *style = resolver_value(r, OPT_s3_style);
+	char url[VALUE_LINE_MAX] = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(want_endpoint); i++) {
+		const struct option_value *v = resolver_value(r, want_endpoint[i]);
+
+		if (v->set && !endpoint->set && !region->set)
+			trouble_error(r->t, v->place, "%s needs to know where; add "
+				      "s3_config.endpoint, or s3_config.region for AWS",
+				      option_rows[want_endpoint[i]].path);
+	}
+	if (endpoint->usable && endpoint->parsed.is_numeric && style->usable &&
+	    strcmp(style->text, "virtual") == 0)
+		trouble_error(r->t, style->place, "nothing can stand before a numeric address; "
+			      "write path, or a name in s3_config.endpoint");
+	if (endpoint->usable)
+		value_line(&option_rows[OPT_s3_endpoint], endpoint->text, &endpoint->parsed, url);
+	else if (region->usable)
+		snprintf(url, sizeof(url), "https://s3.%s.amazonaws.com", region->text);
+	resolver_put(r, url, "s3.endpoint");
+	resolver_put(r, region->usable ? region->text : "us-east-1", "s3.region");
+}
+
 static void put_options(struct resolver *r)
 {
 	char line[VALUE_LINE_MAX];
@@ -245,16 +280,33 @@ static void deal_out(const struct settings *all, struct connector_config *c)
 	}
 }
 
-void resolve_account(struct connector_config *c, const struct addr *account)
+/* One more line, to whom it belongs. */
+static void deal_line(struct connector_config *c, const char *path, const char *text)
 {
 	struct settings *line = settings_new();
-	char text[ADDR_TEXT];
 
-	check(settings_put(line, "account", addr_text(account, text)) == OK);
+	check(settings_put(line, path, text) == OK);
 	deal_out(line, c);
 	settings_free(&line);
+}
+
+void resolve_account(struct connector_config *c, const struct addr *account)
+{
+	char text[ADDR_TEXT];
+
+	deal_line(c, "account", addr_text(account, text));
 	c->account = *account;
 	c->has_key = true;
+}
+
+void resolve_credentials(struct connector_config *c, const struct stat *st)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "%llu %llu %lld.%09ld", (unsigned long long)st->st_ino,
+		 (unsigned long long)st->st_size, (long long)st->st_mtim.tv_sec,
+		 st->st_mtim.tv_nsec);
+	deal_line(c, "s3.credentials", text);
 }
 
 static char *copy(const char *s)
@@ -289,6 +341,8 @@ static void fill(struct resolver *r, struct connector_config *c)
 		c->key_file = copy(key->text);
 	else
 		check(asprintf(&c->key_file, "%s/signer/key", c->data_dir) > 0);
+	if (resolver_value(r, OPT_s3_credentials_file)->usable)
+		c->credentials_file = copy(resolver_value(r, OPT_s3_credentials_file)->text);
 	c->monitor_host = copy(listen->parsed.host);
 	c->monitor_port = listen->parsed.port;
 	c->log_format = copy(resolver_value(r, OPT_log_format)->text);
@@ -313,6 +367,15 @@ static void check_listen(struct resolver *r)
 				"what the connector does; use 127.0.0.1, or guard the port");
 }
 
+static void check_user_signature(struct resolver *r, const struct profile *p)
+{
+	const struct option_value *v = resolver_value(r, OPT_user_signature);
+
+	if (v->usable && strcmp(v->text, "required") == 0 && !p->user_signature.present)
+		trouble_error(r->t, v->place, "the profile does not say where the user's signature "
+			      "stands; write off, or use another profile");
+}
+
 static void open_profile(struct resolver *r)
 {
 	const struct option_value *v = resolver_value(r, OPT_profile);
@@ -332,6 +395,7 @@ void resolve_document(struct document *d, struct connector_config *c)
 	put_options(&r);
 	resolver_put_chains(&r);
 	put_cores(&r);
+	put_storage(&r);
 	choose_finality(&r);
 	check_money(&r);
 	check_listen(&r);
@@ -341,6 +405,7 @@ void resolve_document(struct document *d, struct connector_config *c)
 	if (r.has_profile) {
 		profile_file_put(&r.profile, &r.choice, r.all);
 		profile_file_check(&r.profile, r.all, &profile);
+		check_user_signature(&r, &profile);
 	}
 	if (!r.t->errors) {
 		put_network(&r, c);

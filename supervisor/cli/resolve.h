@@ -15,3 +15,10 @@ void resolve_document(struct document *d, struct connector_config *c);
 
 /* The line `account`, once the key is known. */
 void resolve_account(struct connector_config *c, const struct addr *account);
+
+/*
+ * The line s3.credentials, by which a reload sees that the file is another: of what the system
+ * says of it, nothing of what is in it.
+ */
+struct stat;
+void resolve_credentials(struct connector_config *c, const struct stat *st);

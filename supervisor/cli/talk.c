@@ -92,11 +92,6 @@ static int connect_to(const char *dir)
 	return fd;
 }
 
-static bool text_is(struct bytes v, const char *s)
-{
-	return bytes_eq(v, BYTES(s, strlen(s)));
-}
-
 /*
  * The executor speaks first.  Its network is answered back: who edited the file and has not
  * reloaded it yet must still be able to see how the running connector does.
@@ -113,7 +108,7 @@ static enum exit_code greet(struct talk *t, const struct connector_config *c, ch
 			 e ? err_text(e) : "no hello");
 		return EXIT_online;
 	}
-	if (!text_is(m.build, proc_build())) {
+	if (!bytes_is(m.build, proc_build())) {
 		snprintf(why, cap, "the running connector is build %s, this command is %s: restart "
 			 "the connector", wire_text(m.build, build, sizeof(build)), proc_build());
 		return EXIT_usage;
@@ -122,9 +117,8 @@ static enum exit_code greet(struct talk *t, const struct connector_config *c, ch
 		fprintf(stderr, "note: %s differs from the running configuration; "
 			"kms-connector reload applies it\n", c->path);
 	struct msg_hello own = { .network = m.network };
-	const char *role = ipc_role_name(ROLE_OPERATOR);
-	own.build = BYTES(proc_build(), strlen(proc_build()));
-	own.role = BYTES(role, strlen(role));
+	own.build = bytes_str(proc_build());
+	own.role = bytes_str(ipc_role_name(ROLE_OPERATOR));
 	if (talk_send(t, &ipc_hello, &own) != OK) {
 		snprintf(why, cap, "the executor closed the connection");
 		return EXIT_online;

@@ -264,6 +264,41 @@ static bool parse_text(const struct option_row *row, const char *text, struct wh
 	return true;
 }
 
+static bool parse_label(const struct option_row *row, const char *text, struct why *why)
+{
+	size_t len = strlen(text);
+
+	if (len < row->min || len > row->max ||
+	    strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-.") != len ||
+	    !isalnum((unsigned char)*text) || !isalnum((unsigned char)text[len - 1]))
+		return fail(why, "this is no such name; write %llu to %llu lower-case letters, "
+			    "digits, hyphens and dots", (unsigned long long)row->min,
+			    (unsigned long long)row->max);
+	return true;
+}
+
+/* Where requests are signed for: nothing but the server.  It may hold a password: not repeated. */
+static bool parse_origin(const struct option_row *row, const char *text, struct parsed *out,
+			 struct why *why)
+{
+	if (!value_is_http(text))
+		return fail(why, "it must begin with http:// or https://; correct it");
+	if (!parse_text(row, text, why) || !value_check_url(text, why))
+		return false;
+
+	const char *host = strstr(text, "://") + 3;
+	size_t len = strcspn(host, "/?#");
+
+	if (memchr(host, '@', len))
+		return fail(why, "a user name or password does not belong into a URL; put them "
+			    "into a file of mode 0600 and name it in s3_config.credentials_file");
+	if (host[len] && strcmp(host + len, "/") != 0)
+		return fail(why, "behind the host stands something else; write http(s)://host or "
+			    "http(s)://host:port, and the bucket in s3_config.bucket");
+	out->is_numeric = *host == '[' || strspn(host, "0123456789.:") >= len;
+	return true;
+}
+
 static bool parse_file(const char *text, struct why *why)
 {
 	if (value_is_secret(text))
@@ -310,6 +345,10 @@ bool value_parse(const struct option_row *row, const char *text, struct parsed *
 		return parse_start(text, out, why);
 	case OPT_TYPE_urls:
 		return value_check_url(text, why);
+	case OPT_TYPE_origin:
+		return parse_origin(row, text, out, why);
+	case OPT_TYPE_label:
+		return parse_label(row, text, why);
 	case OPT_TYPE_endpoints: {
 		char endpoint[VALUE_LINE_MAX];
 
@@ -342,6 +381,8 @@ void value_line(const struct option_row *row, const char *text, const struct par
 		break;
 	default:
 		snprintf(out, VALUE_LINE_MAX, "%s", text);
+		if (row->type == OPT_TYPE_origin && out[strlen(out) - 1] == '/')
+			out[strlen(out) - 1] = '\0';
 		break;
 	}
 }

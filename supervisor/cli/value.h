@@ -24,6 +24,7 @@ struct parsed {
 	char host[64];			/* listen: numeric, without brackets */
 	uint16_t port;
 	bool is_public;			/* listen: others than this machine can connect */
+	bool is_numeric;		/* origin: its host is an address, not a name */
 };
 
 /* False and *why when TEXT is not of ROW's type. */

@@ -258,7 +258,7 @@ bool asks_put(struct asks *a, const struct msg_query *query,
 			   .on_answer = on_answer, .client = client, .owner = owner };
 	k->query.tag = k->order * ASKS_MAX + i;
 	wire_text(query->reason, k->reason, sizeof(k->reason));
-	k->query.reason = BYTES(k->reason, strlen(k->reason));
+	k->query.reason = bytes_str(k->reason);
 	text_init(&k->rows, ASK_BYTES);
 	text_init(&k->stages, ASK_BYTES);
 	text_init(&k->figures, ASK_BYTES);

@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 
+#include "common/proc.h"
+
 enum how { TOTAL, GAUGE };
 
 static const struct row {
@@ -130,21 +132,6 @@ bool figures_live(const struct figures *f, uint64_t mono_ms, struct text *out)
 	return live;
 }
 
-/* The note may be written while we read it; a copy that ends. */
-static struct bytes note_of(const struct counter_page *p, char out[sizeof(p->note)])
-{
-	size_t n = 0;
-
-	for (; n + 1 < sizeof(p->note); n++) {
-		char c = __atomic_load_n(&p->note[n], __ATOMIC_RELAXED);
-		if (!c)
-			break;
-		out[n] = (unsigned char)c < 0x20 || c == 0x7f ? '?' : c;
-	}
-	out[n] = 0;
-	return BYTES(out, n);
-}
-
 bool figures_ready(const struct figures *f, uint64_t mono_ms, struct text *out)
 {
 	bool ready = true;
@@ -155,12 +142,12 @@ bool figures_ready(const struct figures *f, uint64_t mono_ms, struct text *out)
 		if (!p)
 			continue;
 		bool able = is_able(p, mono_ms);
-		struct bytes why = note_of(p, note);
+		page_note(p, note, sizeof(note));
 		ready = ready && able;
 		text_add(out, "%s: %s%s%s\n", ipc_role_name((enum ipc_role)role),
 			 able ? "ready" : !runs(p) ? "does not run" :
 			 !is_fresh(p, mono_ms) ? "hangs" : "not ready",
-			 able || !why.len ? "" : ": ", able ? "" : note);
+			 able || !*note ? "" : ": ", able ? "" : note);
 	}
 	return ready;
 }
@@ -181,7 +168,8 @@ void figures_processes(const struct figures *f, uint64_t mono_ms, struct text *o
 			 is_able(p, mono_ms) ? "true" : "false", load(&p->restarts),
 			 runs(p) ? age_ms(load(&p->started_ms), mono_ms) : 0,
 			 runs(p) ? age_ms(load(&p->beat_ms), mono_ms) : 0);
-		text_json(out, note_of(p, note));
+		page_note(p, note, sizeof(note));
+		text_json(out, bytes_str(note));
 		text_add(out, "}");
 		comma = ",";
 	}

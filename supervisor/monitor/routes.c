@@ -37,7 +37,7 @@ static void answer_error(struct client *c, unsigned status, const char *why)
 
 	text_init(&t, 512);
 	text_add(&t, "{\"error\":");
-	text_json(&t, BYTES(why, strlen(why)));
+	text_json(&t, bytes_str(why));
 	text_add(&t, "}\n");
 	answer_text(c, status, JSON, &t);
 }
@@ -243,7 +243,7 @@ static const char *parse_list(const char *query, struct msg_query *q, char words
 		return "until is a time in Unix milliseconds";
 	if (has_word(query, "reason", words) && !is_words(words, 80))
 		return "reason is a text of at most 80 letters, digits and marks";
-	q->reason = BYTES(words, strlen(words));
+	q->reason = bytes_str(words);
 	return NULL;
 }
 

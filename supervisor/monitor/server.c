@@ -266,7 +266,7 @@ static void refuse(struct client *c, unsigned status)
 	const char *phrase = phrase_of(status);
 
 	c->server->ops->on_refused(c->server->owner);
-	client_answer(c, status, "text/plain; charset=utf-8", BYTES(phrase, strlen(phrase)), NULL);
+	client_answer(c, status, "text/plain; charset=utf-8", bytes_str(phrase), NULL);
 }
 
 /* "GET /path?query HTTP/1.1" */

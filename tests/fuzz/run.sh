@@ -24,6 +24,7 @@ for src in tests/fuzz/*_fuzz.c; do
 	if "$out/$name-planted" -max_total_time=60 -artifact_prefix="$out/" "$corpus" $seeds >"$out/$name-planted.log" 2>&1; then
 		echo "FAIL  $name: the planted bug was not found in 60 s"
 		status=1
+		continue
 	fi
 	# shellcheck disable=SC2086
 	if "$out/$name" -max_total_time="$S" -artifact_prefix="$out/" "$corpus" $seeds >"$out/$name.log" 2>&1; then

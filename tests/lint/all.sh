@@ -29,6 +29,7 @@ verdict "the monitor imports its own only" "$(grep -n '#include "' supervisor/mo
 verdict "<ev.h> outside the loop" "$(printf '%s\n' $sources | grep -v '^common/loop.c$' | xargs grep -ln '#include <ev.h>')"
 verdict "banned calls" "$(printf '%s\n' $sources | grep -v '^tests/' | xargs grep -nwE '(strcpy|strcat|sprintf|gets|system|rand|strtok) ?\(' )"
 verdict "line comments" "$(printf '%s\n' $sources | xargs grep -nE '^[[:space:]]*//')"
+verdict "lines indented by spaces (make format)" "$(printf '%s\n' $sources | xargs grep -nE '^ +[^ *].*[;{}]$' | head -20)"
 verdict "white space at the end of a line" "$(printf '%s\n' $sources | xargs grep -nE '[[:space:]]+$')"
 verdict "lines over 100 columns (outside tables)" "$(printf '%s\n' $sources | grep -v '^proto/.*\.h$\|^tests/' | xargs awk '{ l = $0; n = 0; for (i = 1; i <= length(l); i++) n = substr(l, i, 1) == "\t" ? n + 8 - n % 8 : n + 1; if (n > 112 && l !~ /"/) print FILENAME ":" FNR ": " n }')"
 verdict "files over 600 lines" "$(printf '%s\n' $sources | xargs wc -l | awk '$1 > 600 && $2 != "total" { print }')"

@@ -9,7 +9,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Wallet } from 'ethers';
+import { SigningKey, Wallet } from 'ethers';
 import { startChain } from '../peers/chain.mjs';
 import { startLagging } from '../peers/lagging.mjs';
 import { freePort, temporaryDir } from '../peers/process.mjs';
@@ -44,6 +44,8 @@ function makeKeys(dir) {
     key: [`${key}\n`, 0o600], key_0x: [`0x${key}`, 0o400], key_group: [`${key}\n`, 0o640], open_mode: [`${key}\n`, 0o644],
     not_hex: ['this is no key, and it must not be printed\n', 0o600], short: ['1111\n', 0o600], long: [`${key}${key}\n`, 0o600],
     zero: [`${'0'.repeat(64)}\n`, 0o600], range: [`${order}\n`, 0o600],
+    credentials: ['access_key=AKIA\nsecret_key=hunter2\n', 0o600], credentials_open: ['access_key=AKIA\nsecret_key=hunter2\n', 0o604],
+    credentials_line: ['access_key=AKIA\nsecret=hunter2\n', 0o600], credentials_half: ['secret_key=hunter2\n', 0o600],
   };
   for (const [name, [text, mode]] of Object.entries(keys)) {
     fs.writeFileSync(path.join(dir, name), text);
@@ -85,13 +87,13 @@ test('each configuration of tests/configs: place, trouble and remedy, or what it
       continue;
     }
     for (const said of [/ is sound; profile /, /^chain \S+, id \d+$/m, /calls go to/, /public_decryption +from +\w+ +answered/,
-      /^KMS Core \(threshold\)$/m, /signs results as +0x/, /account +0x/, /budgets +[\d.]+ ETH per hour, [\d.]+ ETH per day/,
+      /^KMS Core \(threshold\)$/m, /signs results as +0x/, /^storage\n {2}ciphertexts from +buckets that coprocessors register/m, /account +0x/, /budgets +[\d.]+ ETH per hour, [\d.]+ ETH per day/,
       /permit +\d+ answers of 300000 gas per hour/, /worst loss +[\d.]+ ETH for one transaction, [\d.]+ ETH per day/]) {
       assert.match(got.stdout, said, file);
     }
   }
   assert.deepEqual(Object.keys(seen), ['0', '77', '78']);
-  assert.ok(seen[78] >= 80 && seen[77] >= 1 && seen[0] >= 8, JSON.stringify(seen));
+  assert.ok(seen[78] >= 92 && seen[77] >= 2 && seen[0] >= 10, JSON.stringify(seen));
 });
 
 test('a file that is not there, a word that is none', async () => {
@@ -167,6 +169,39 @@ test('check --online says each thing that is missing, and exits with 69', async 
     assert.match(output, new RegExp(`\\n${bad.length} of these checks failed; the connector starts all the same`), what);
   }
   assert.equal((await online()).code, 0);
+});
+
+/* The core's public key as contracts may hold it: compressed, whole, whole without its head. */
+function identities() {
+  const { compressedPublicKey, publicKey } = new SigningKey(world.core.key);
+  return [compressedPublicKey, publicKey, `0x${publicKey.slice(4)}`];
+}
+
+async function registerAgain(identity) {
+  await world.removeNode();
+  await world.registerNode(identity);
+}
+
+test('check --online where identities are public keys', async () => {
+  for (const identity of identities()) {
+    await registerAgain(identity);
+    const { code, output, good } = await online();
+    assert.equal(code, 0, output);
+    assert.match(good.join('\n'), new RegExp(`account ${world.node.address} is registered with identity ${world.core.address}`), identity);
+  }
+  const other = Wallet.createRandom();
+  const bad = [
+    [new SigningKey(other.privateKey).compressedPublicKey, new RegExp(`is registered with identity ${other.address}, but kms_signer_address is ${world.core.address}`)],
+    [`0x04${'11'.repeat(64)}`, /identity of 0x\w+ is neither an address nor a public key/],
+    ['0x1234', /identity of 0x\w+ is neither an address nor a public key/],
+  ];
+  for (const [identity, said] of bad) {
+    await registerAgain(identity);
+    const got = await online();
+    assert.equal(got.code, 69, got.output);
+    assert.match(got.bad.join('\n'), said);
+  }
+  await registerAgain();
 });
 
 // ---- starting ----
@@ -267,6 +302,32 @@ test('reload restarts the children whose part changed, and no other', async () =
   }
   assert.equal(look.lines('S003').length, 0, 'none of them died by itself');
   await look.judged();
+});
+
+test('the running connector knows an identity that is a public key, and one that is none', async () => {
+  let seconds = 10;
+  /* The contract would refuse what is still to be closed. */
+  await until('nothing is on its way', async () => (await look.list('submitting')).length === 0);
+  /* The executor reads the list when it starts. */
+  const start = async (identity) => {
+    await registerAgain(identity);
+    world.writeConfig({ retry_interval_secs: ++seconds });
+    assert.equal((await world.cli('reload')).code, 0);
+  };
+  for (const identity of identities().slice(0, 2)) {
+    await start(identity);
+    await until('it is known as registered', async () => (await look.status()).figures.registered === 'yes');
+  }
+  assert.equal(look.lines('X017').length, 0);
+  await start('0x1234');
+  const line = await look.waitLine('X017');
+  assert.equal(line.account, world.node.address);
+  assert.equal(line.kms_signer_address, world.core.address);
+  assert.equal(line.why, 'its identity is no address and no key');
+  await look.waitStatus(/^needs you: the chain does not list this node: register its account 0x/);
+  await start();
+  await look.waitFine();
+  await look.answered(await world.ask(3));
 });
 
 test('reload lets a child that waited for another configuration try again', async () => {

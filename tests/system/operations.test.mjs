@@ -18,6 +18,7 @@ before(async () => {
 });
 after(() => world?.stop());
 
+const word = (n) => `0x${n.toString(16).padStart(64, '0')}`;
 const answered = (names, ms = 20000) => look.answered(names, ms);
 
 test('user decryptions of all types, some of several ciphertexts', async () => {
@@ -55,7 +56,77 @@ test('what a key operation made is shown: its id, the digests and the Core\'s si
 });
 
 test('the current key is followed', async () => {
-  const key = BigInt('0x1234');
-  await world.send(world.httpz, 'setCurrentKeyId', key);
-  await world.send(world.httpz, 'activateKeyRequest', key).catch(() => {});
+  await world.send(world.httpz, 'setCurrentKeyId', 0x1234n);
+  await world.emitRaw('HTTPZ', 'ActivateKeyResponse', 0x1234n);
+  await look.waitLine('X028', { key_id: word(0x1234n) });
+  assert.equal((await look.show('activate-4660')).state, 'done');
+});
+
+test('1,024 handles in one request', async () => {
+  const [name] = await world.ask(1, { types: [4], materials: 1024, distinct: 1, size: 64 });
+  await answered([name], 60000);
+  await look.judged();
+});
+
+// ---- what can never succeed ends at once, with its reason ----
+
+const handleOf = (type, version = 0) => BigInt(`0x${'ab'.repeat(22)}${'00'.repeat(8)}${[type, version]
+  .map((n) => n.toString(16).padStart(2, '0')).join('')}`);
+const material = (type, more = {}) => [more.handle ?? handleOf(type, more.version), more.key ?? 1n, word(7n),
+  more.holders ?? [world.coprocessors[0].address]];
+const someUser = '0x00000000000000000000000000000000000000ab';
+
+/* title, contract, event, arguments behind the id, id as shown, reason */
+const hopeless = [
+  ['no ciphertexts', 'manager', 'PublicDecryptionRequest', () => [[]], 'public', /no ciphertexts, or too many/],
+  ['1,025 ciphertexts', 'manager', 'PublicDecryptionRequest',
+    () => [Array.from({ length: 1025 }, () => material(4))], 'public', /no ciphertexts, or too many/],
+  ['different keys', 'manager', 'PublicDecryptionRequest', () => [[material(4), material(4, { key: 2n })]], 'public',
+    /under different keys/],
+  ['a type nobody knows', 'manager', 'PublicDecryptionRequest', () => [[material(200)]], 'public', /unknown FHE type/],
+  ['a version nobody knows', 'manager', 'PublicDecryptionRequest', () => [[material(4, { version: 9 })]], 'public',
+    /unknown FHE type or version/],
+  ['nobody holds it', 'manager', 'PublicDecryptionRequest', () => [[material(4, { holders: [] })]], 'public',
+    /names no coprocessor/],
+  ['the user is the contract', 'manager', 'UserDecryptionRequest', () => [[material(4)], world.manager.target, '0x20'], 'user',
+    /the user is the contract itself/],
+  ['no public key', 'manager', 'UserDecryptionRequest', () => [[material(4)], someUser, '0x'], 'user', /public key is empty/],
+  ['a public key of 200 KiB', 'manager', 'UserDecryptionRequest',
+    () => [[material(4)], someUser, `0x${'00'.repeat(200 * 1024)}`], 'user', /over 64 KiB/],
+  ['FHE parameters that do not exist', 'HTTPZ', 'CrsgenRequest', () => [['nonsense']], 'crsgen', /no such FHE parameters/],
+  ['a key switched to itself', 'HTTPZ', 'KskRequest', () => [5n, 5n, ['test']], 'ksk', /switched to itself/],
+];
+
+for (const [i, [title, contract, event, args, prefix, why]] of hopeless.entries()) {
+  test(`refused: ${title}`, async () => {
+    const id = BigInt(900000 + i);
+    const from = look.mark();
+    await world.emitRaw(contract, event, id, ...args());
+    const row = await look.waitShow(`${prefix}-${id}`, 'it is refused', (r) => r.state === 'refused');
+    assert.match(row.reason, why);
+    await look.waitLine('X009', { from, id: `${prefix}-${id}` });
+  });
+}
+
+test('a key of 1 MiB does not fit into an event that is read: held, and reading goes on', async () => {
+  const from = look.mark();
+  await world.emitRaw('manager', 'UserDecryptionRequest', 900100n, [material(4)], someUser, `0x${'00'.repeat(1 << 20)}`);
+  const line = await look.waitLine('X010', { from });
+  assert.match(line.id, /^user-900100$/);
+  await answered(await world.ask(1));
+});
+
+test('held: a key whose preprocessing was never asked for', async () => {
+  await world.emitRaw('HTTPZ', 'KeygenRequest', 900200n, ['test']);
+  const row = await look.waitShow('keygen-900200', 'it is held', (r) => r.state === 'held');
+  assert.match(row.reason, /never asked for/);
+});
+
+test('what was read is read again from a block, and changes nothing', async () => {
+  const counted = await look.counters();
+  assert.equal((await world.cli('rewind', '--to', '0')).code, 0);
+  await look.waitCounter('executor_duplicates', (n) => n >= counted.executor_duplicates + 20);
+  await answered(await world.ask(1));
+  assert.equal((await world.cli('rewind', '--to', '100000000')).code, 1);
+  await look.judged();
 });

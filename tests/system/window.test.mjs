@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '../peers/process.mjs';
+import { lookAt } from './look.mjs';
 import { startWorld } from './world.mjs';
 
 let world;
@@ -50,4 +51,30 @@ test("an operator's pause of sending outlives executor and submitter", { timeout
   assert.equal((await world.cli('continue', 'sending')).code, 0);
   assert.deepEqual((await world.waitAnswered(20000, { names })).missing, []);
   assert.deepEqual((await world.judge()).problems, []);
+});
+
+test('a long backlog does not hold up what is asked now, nor is it held up', async () => {
+  const hour = 3600;
+  const now = () => Math.floor(Date.now() / 1000);
+  const other = await startWorld({
+    chain: { timestamp: now() - hour }, core: { delayMs: 100 }, config: { window: 32 },
+  });
+  try {
+    const see = lookAt(other);
+    const old = await other.ask(1000, { perTx: 50, distinct: 20 });
+    await other.startConnector();
+    await see.waitFine();
+    await other.chain.rpc('evm_setNextBlockTimestamp', now());
+    const fresh = [];
+    for (let round = 0; round < 5; round++) {
+      fresh.push(...await other.ask(4, { perTx: 4 }));
+      await see.answered(fresh, 5000);
+    }
+    const { missing } = await other.waitAnswered(0, { names: old });
+    assert.ok(missing.length > 100, `${missing.length} of the backlog were open when the last was answered`);
+    await see.answered(old, 60000);
+    await see.judged();
+  } finally {
+    await other.stop();
+  }
 });

@@ -142,6 +142,15 @@ async function build(world, options, keep) {
     resync: asking.resync,
     ...makeJudge({ chain, requests: asking.requests, node, core, manager, httpz, raws }),
   });
+  /** Any event of a contract ('manager' or 'HTTPZ'), as if the contract had emitted it itself. */
+  world.emitRaw = async (name, event, ...args) => {
+    const contract = name === 'HTTPZ' ? httpz : manager;
+    const { topics, data } = contract.interface.encodeEventLog(event, args);
+    const size = data.length / 2 - 1;
+    const short = data.replace(/(00)+$/, ''); /* zeros are made there: a transaction is short */
+    const call = contract.interface.encodeFunctionData('emitPadded', [topics, short, size]);
+    return asking.sendAll([{ to: contract.target, data: call, gasLimit: 200_000_000 }]);
+  };
   world.registerNode = (identity = core.address) => {
     return asking.send(httpz, 'addKmsNode', node.address, identity, '127.0.0.1');
   };

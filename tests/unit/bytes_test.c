@@ -201,3 +201,22 @@ Test(bytes, every_error_has_a_text_and_a_class)
 	cr_assert_eq(err_class((enum err)9999), ERR_CLASS_fatal);
 	cr_assert(*err_text((enum err)9999));
 }
+
+Test(bytes, texts)
+{
+	char line[] = "a\n\"b\"\x7f\x1f~\xc3\xbc", same[] = "a b";
+
+	cr_assert(has_control(bytes_str(line)));
+	cr_assert(has_control(BYTES("\0", 1)));
+	cr_assert(has_control(BYTES("ab\x7f", 3)));
+	cr_assert_not(has_control(BYTES("ab\x7f", 2)));
+	cr_assert_not(has_control(bytes_str("")));
+	cr_assert_not(has_control(bytes_str(" ~\xc3\xbc")));
+	cr_assert_str_eq(clean_text(same, ""), "a b");
+	cr_assert_str_eq(clean_text(line, ""), "a?\"b\"??~\xc3\xbc");
+	cr_assert_str_eq(clean_text(line, "b\""), "a?????" "?~\xc3\xbc");
+	cr_assert(bytes_is(bytes_str("abc"), "abc"));
+	cr_assert(bytes_is((struct bytes){ 0 }, ""));
+	cr_assert_not(bytes_is(bytes_str("abc"), "ab"));
+	cr_assert_not(bytes_is(bytes_str("ab"), "abc"));
+}

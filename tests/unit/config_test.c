@@ -18,7 +18,7 @@
 #include "common/config.h"
 #include "supervisor/config.h"
 
-#define FILES_LEAST 75		/* a floor: none gets lost */
+#define FILES_LEAST 100		/* a floor: none gets lost */
 #define TEXT_MAX    32768
 
 static char source[PATH_MAX];	/* tests/configs */
@@ -116,6 +116,10 @@ static const struct { const char *name, *text; mode_t mode; } keys[] = {
 	{ "long", KEY KEY "\n", 0600 },
 	{ "zero", ZERO "\n", 0600 },
 	{ "range", ORDER "\n", 0600 },
+	{ "credentials", "access_key=AKIA\nsecret_key=hunter2\n", 0600 },
+	{ "credentials_open", "access_key=AKIA\nsecret_key=hunter2\n", 0604 },
+	{ "credentials_line", "access_key=AKIA\nsecret=hunter2\n", 0600 },
+	{ "credentials_half", "secret_key=hunter2\n", 0600 },
 };
 
 static void make_keys(void)
@@ -307,6 +311,53 @@ Test(config, key_is_opened_again)
 	cr_expect_eq(config_load_without_key("good.yaml", stderr, &c), EXIT_ok);
 	cr_expect_not(c->has_key);
 	cr_expect_null(find_setting(c->child[ROLE_SIGNER], "account"));
+	config_free(&c);
+}
+
+/* Where the operator's storage is; a reload must see that the credentials are others. */
+Test(config, storage)
+{
+	struct connector_config *c = NULL, *again = NULL;
+	char line[64];
+
+	cr_assert_eq(config_load("good_s3.yaml", stderr, &c), EXIT_ok);
+	const struct settings *x = c->child[ROLE_EXECUTOR];
+	cr_expect_str_eq(get_setting(x, "s3.endpoint"), "http://minio.example:9000");
+	cr_expect_str_eq(get_setting(x, "s3.region"), "eu-west-1");
+	cr_expect_str_eq(get_setting(x, "s3.bucket"), "ct128");
+	cr_expect_str_eq(get_setting(x, "s3.style"), "virtual");
+	cr_expect_null(find_setting(c->child[ROLE_LISTENER], "s3.endpoint"));
+	cr_expect_null(find_setting(c->child[ROLE_SUBMITTER], "s3.credentials"));
+	for (unsigned i = 0; i < settings_count(x); i++)
+		cr_expect(!strstr(settings_value_at(x, i), "hunter2"), "%s", settings_path_at(x, i));
+
+	int fd = config_open_credentials(c, stderr);
+	cr_assert_geq(fd, 0);
+	cr_expect_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	cr_expect_eq(read(fd, line, 15), 15);
+	cr_expect(strncmp(line, "access_key=AKIA", 15) == 0);
+	close(fd);
+
+	snprintf(line, sizeof(line), "%s", get_setting(x, "s3.credentials"));
+	write_text("other", "access_key=AKIA\nsecret_key=hunter3\n");
+	cr_assert_eq(chmod("other", 0600) || rename("other", "credentials"), 0);
+	cr_assert_eq(config_load("good_s3.yaml", stderr, &again), EXIT_ok);
+	cr_expect_str_neq(get_setting(again->child[ROLE_EXECUTOR], "s3.credentials"), line);
+	write_text("credentials", "access_key=AKIA\n");
+	cr_expect_eq(config_open_credentials(c, stderr), -1);
+	config_free(&c);
+	config_free(&again);
+
+	cr_assert_eq(config_load("good.yaml", stderr, &c), EXIT_ok);
+	cr_expect_null(c->credentials_file);
+	cr_expect_str_empty(get_setting(c->child[ROLE_EXECUTOR], "s3.endpoint"));
+	cr_expect_null(find_setting(c->child[ROLE_EXECUTOR], "s3.credentials"));
+	config_free(&c);
+	cr_assert_eq(config_load("good_s3_aws.yaml", stderr, &c), EXIT_ok);
+	cr_expect_str_eq(get_setting(c->child[ROLE_EXECUTOR], "s3.endpoint"),
+			 "https://s3.eu-west-1.amazonaws.com");
+	config_free(&c);
+	cr_assert_eq(config_load_without_key("good_s3.yaml", stderr, &c), EXIT_ok);
 	config_free(&c);
 }
 

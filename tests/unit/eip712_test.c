@@ -281,3 +281,70 @@ Test(eip712, a_signature_has_one_form)
 	sig[64] ^= 27 ^ 28;
 	cr_assert_eq(eip712_recover(&digest, BYTES_OF(sig), &who), ERR_FORMAT);
 }
+
+/* The generator of the group, whose private key is 1, and the same point mirrored. */
+#define G_X "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
+#define G_Y "483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8"
+#define M_Y "b7c52588d95c3b9aa25b0403f1eef75702e84bb7597aabe663b82f6f04ef2777"
+#define MIRRORED "0x80C0dbf239224071c59dD8970ab9d542E3414aB2"
+#define TWO_X "c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5"
+#define TWO_Y "1ae168fea63dc339a3c58419466ceaeef7f632653266d0e1236431a950cfe52a"
+#define TWO "0x2B5AD5c4795c026514f8317c7a215E218DcCD6cF"
+/* The prime of the field, 5 (no point has it for its x), and the largest number. */
+#define PRIME "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f"
+#define FIVE  "0000000000000000000000000000000000000000000000000000000000000005"
+#define ONES  "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+
+Test(eip712, identities_of_all_forms)
+{
+	static const struct { const char *hex, *address; } row[] = {
+		{ "7e5f4552091a69125d5dfcb7b8c2659029395bdf", SIGNER },
+		{ "0000000000000000000000000000000000000000", "0x0000000000000000000000000000000000000000" },
+		{ "02" G_X, SIGNER },
+		{ "04" G_X G_Y, SIGNER },
+		{ G_X G_Y, SIGNER },
+		{ "03" G_X, MIRRORED },
+		{ "04" G_X M_Y, MIRRORED },
+		{ G_X M_Y, MIRRORED },
+		{ "02" TWO_X, TWO },
+		{ "04" TWO_X TWO_Y, TWO },
+		{ TWO_X TWO_Y, TWO },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		uint8_t id[65];
+		size_t len;
+		struct addr a;
+		char text[ADDR_TEXT];
+
+		cr_assert_eq(hex_decode(row[i].hex, strlen(row[i].hex), id, sizeof(id), &len), OK);
+		cr_assert_eq(eip712_identity(BYTES(id, len), &a), OK, "row %zu", i);
+		cr_assert_str_eq(addr_text(&a, text), row[i].address);
+	}
+}
+
+Test(eip712, what_is_no_identity)
+{
+	static const char *const row[] = {
+		"", "02", "7e5f4552091a69125d5dfcb7b8c2659029395b",
+		"0000000000000000000000007e5f4552091a69125d5dfcb7b8c2659029395bdf",	/* a word */
+		"00" G_X, "01" G_X, "04" G_X, "05" G_X, "ff" G_X,			/* heads */
+		"06" G_X G_Y, "07" G_X M_Y, "02" G_X G_Y, "00" G_X G_Y,
+		"02" FIVE, "03" FIVE, "02" PRIME, "02" ONES,				/* no points */
+		"04" G_X TWO_Y, "04" ZERO ZERO, "04" ONES ONES, "04" PRIME G_Y,
+		G_X TWO_Y, ZERO ZERO, G_Y G_X, ONES ONES,
+		"04" G_X G_Y "00", "02" G_X "00",
+	};
+	uint8_t any[70] = { 4 };
+	struct addr a;
+
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		uint8_t id[70];
+		size_t len;
+
+		cr_assert_eq(hex_decode(row[i], strlen(row[i]), id, sizeof(id), &len), OK);
+		cr_assert_eq(eip712_identity(BYTES(id, len), &a), ERR_FORMAT, "%s", row[i]);
+	}
+	for (size_t len = 0; len <= sizeof(any); len++)
+		cr_assert_eq(eip712_identity(BYTES(any, len), &a), len == 20 ? OK : ERR_FORMAT);
+}

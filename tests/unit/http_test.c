@@ -19,7 +19,7 @@ struct seen {
 	unsigned done;
 	enum http_outcome outcome;
 	long status;
-	char body[200];
+	char body[1000];
 	size_t len, pieces;
 	uint64_t retry_after_s;
 	bool drop;
@@ -80,6 +80,8 @@ static bool answer(struct server *s, struct request *r)
 	char big[5000] = "";
 
 	(void)s;
+	if (strstr(r->head, "/mirror"))
+		return say_ok(r->fd, r->head), true;
 	if (strstr(r->head, "/gone"))
 		return false;
 	if (strstr(r->head, "/cut"))
@@ -271,6 +273,45 @@ Test(http, private_addresses, .init = begin, .fini = end)
 	loop_run(loop);
 	cr_assert_eq(pooled.outcome, HTTP_UNREACHABLE);
 	cr_assert_eq(server.requests, 1);
+}
+
+static void fetch_signed(const struct http_sign *sign, struct seen *s)
+{
+	char url[64];
+	struct http_request r = request_to(server_url(&server, url, "/mirror"), s);
+
+	r.sign = sign;
+	s->stop_at = all_done + 1;
+	cr_assert(http_start(http, &r));
+	loop_run(loop);
+	cr_assert_eq(s->status, 200);
+}
+
+Test(http, a_signature_is_of_one_request, .init = begin, .fini = end)
+{
+	static const struct http_sign plain = { .scope = "aws:amz:eu-west-1:s3", .access_key = "AKIA",
+						.secret_key = "hunter2", .session_token = "" };
+	static const struct http_sign temporary = { .scope = "aws:amz:us-east-1:s3", .access_key = "ASIA",
+						    .secret_key = "hunter2", .session_token = "to/ken=" };
+	struct seen a = { 0 }, b = { 0 }, c = { 0 }, d = { 0 }, e = { 0 };
+
+	fetch_signed(&plain, &a);
+	cr_assert(strstr(a.body, "Credential=AKIA/"), "%s", a.body);
+	cr_assert(strstr(a.body, "/eu-west-1/s3/aws4_request"));
+	cr_assert(strstr(a.body, "SignedHeaders=host;x-amz-content-sha256;x-amz-date,"), "%s", a.body);
+	cr_assert_not(strstr(a.body, "hunter2"));
+	fetch_signed(NULL, &b);
+	cr_assert_not(strstr(b.body, "uthorization"), "the same handle, without: %s", b.body);
+	cr_assert_not(strcasestr(b.body, "x-amz"));
+	fetch("/hello", &c, "{}");
+	cr_assert_str_eq(c.body, "POST {}");
+	fetch_signed(&temporary, &d);
+	cr_assert(strstr(d.body, "Credential=ASIA/"), "%s", d.body);
+	cr_assert(strstr(d.body, "x-amz-security-token: to/ken="), "%s", d.body);
+	fetch_signed(&plain, &e);
+	cr_assert(strstr(e.body, "Credential=AKIA/"), "%s", e.body);
+	cr_assert_not(strstr(e.body, "token"));
+	cr_assert_eq(server.connections, 1);
 }
 
 static struct http_call *victim;

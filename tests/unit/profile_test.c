@@ -10,6 +10,7 @@
 
 #include "common/profile.h"
 #include "supervisor/cli/profile_yaml.h"
+#include "tests/unit/abi_words.h"
 
 #define MANAGER "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 #define HTTPZ   "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
@@ -226,4 +227,55 @@ Test(profile, one_section)
 	cr_expect_eq(profile.requests, 0);
 	cr_expect_null(find_response(&profile, KIND_public_decryption));
 	settings_free(&s);
+}
+
+/* Two nodes: account 1 with an address, account 2 with a compressed key (that of 1). */
+#define NODES "20 2 40 c0 " \
+	"1 40 14 <2b5ad5c4795c026514f8317c7a215e218dccd6cf " \
+	"2 40 21 <0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f817 <98"
+
+static enum err identity_of(const char *function, const char *key, const char *value,
+			    const char *words, uint8_t account, char out[ADDR_TEXT])
+{
+	static struct profile_read r;
+	struct addr who = { .b = { [19] = account } }, identity = { { 0 } };
+	struct bytes data = data_of(words);
+	struct abi_view root;
+
+	r = (struct profile_read){ .present = true, .function = parsed(function) };
+	snprintf(r.key, sizeof(r.key), "%s", key);
+	snprintf(r.value, sizeof(r.value), "%s", value);
+	cr_assert_eq(abi_decode(&r.function, r.function.outputs, data, &root), OK);
+	enum err e = profile_identity(&r, root, &who, &identity);
+	free((void *)(uintptr_t)data.p);
+	addr_text(&identity, out);
+	return e;
+}
+
+Test(profile, identities_of_nodes)
+{
+	static const char nodes[] = "function n() view returns ((address account, bytes id)[] list)";
+	static const char plain[] = "function n() view returns ((address account, address id)[] list)";
+	static const char texts[] = "function n() view returns ((address account, string id)[] list)";
+	char is[ADDR_TEXT];
+
+	cr_assert_eq(identity_of(nodes, "account", "id", NODES, 1, is), OK);
+	cr_expect_str_eq(is, "0x2B5AD5c4795c026514f8317c7a215E218DcCD6cF");
+	cr_assert_eq(identity_of(nodes, "account", "id", NODES, 2, is), OK);
+	cr_expect_str_eq(is, "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf");
+	cr_expect_eq(identity_of(nodes, "account", "id", NODES, 3, is), ERR_MISSING);
+	cr_assert_eq(identity_of(plain, "account", "id", "20 1 2 2b5ad5c4795c026514f8317c7a215e218dccd6cf",
+				 2, is), OK);
+	cr_expect_str_eq(is, "0x2B5AD5c4795c026514f8317c7a215E218DcCD6cF");
+	/* What is no identity, and lists that are none. */
+	cr_expect_eq(identity_of(nodes, "account", "id", "20 1 20 2 40 3 <aabbcc", 2, is), ERR_FORMAT);
+	cr_expect_eq(identity_of(nodes, "account", "id", "20 1 20 2 40 0", 2, is), ERR_FORMAT);
+	cr_expect_eq(identity_of(nodes, "account", "id", "20 0", 2, is), ERR_MISSING);
+	cr_expect_eq(identity_of(texts, "account", "id", "20 1 20 2 40 1 <41", 2, is), ERR_FORMAT);
+	cr_expect_eq(identity_of(nodes, "", "id", NODES, 1, is), ERR_FORMAT);
+	cr_expect_eq(identity_of(nodes, "account", "", NODES, 1, is), ERR_FORMAT);
+	cr_expect_eq(identity_of("function n() view returns (bytes[] list)", "account", "id", "20 0", 1, is),
+		     ERR_MISSING);
+	cr_expect_eq(identity_of("function n() view returns (address list)", "account", "id", "1", 1, is),
+		     ERR_FORMAT);
 }
