@@ -33,7 +33,19 @@ static void member_opt(struct text *t, const char *name, bool has, uint64_t v)
 		text_add(t, ",\"%s\":null", name);
 }
 
-void window_row(struct text *t, const struct msg_row *m)
+/* null while there is none. */
+static void member_tx(struct text *t, const struct b32 *tx)
+{
+	char hex[67];
+
+	if (b32_is_zero(tx))
+		text_add(t, ",\"tx\":null");
+	else
+		text_add(t, ",\"tx\":\"%s\"", hex_encode0x(BYTES_OF(tx->b), hex));
+}
+
+/* Without the closing brace. */
+static void open_row(struct text *t, const struct msg_row *m)
 {
 	char id[OPID_TEXT], hex[67];
 	bool has_tx = !b32_is_zero(&m->tx);
@@ -50,10 +62,7 @@ void window_row(struct text *t, const struct msg_row *m)
 	member_u64(t, "fetch_ms", m->fetch_ms);
 	member_u64(t, "core_ms", m->core_ms);
 	member_u64(t, "send_ms", m->send_ms);
-	if (has_tx)
-		text_add(t, ",\"tx\":\"%s\"", hex_encode0x(BYTES_OF(m->tx.b), hex));
-	else
-		text_add(t, ",\"tx\":null");
+	member_tx(t, &m->tx);
 	member_opt(t, "nonce", has_tx, m->nonce);
 	member_opt(t, "tx_block", m->tx_block != 0, m->tx_block);
 	member_u64(t, "attempts", m->attempts);
@@ -62,6 +71,45 @@ void window_row(struct text *t, const struct msg_row *m)
 		text_add(t, ",\"result_id\":\"%s\"", hex_encode0x(BYTES_OF(m->result_id.b), hex));
 	if (m->result.len)
 		member_text(t, "result", m->result);
+}
+
+void window_row(struct text *t, const struct msg_row *m)
+{
+	open_row(t, m);
+	text_add(t, "}");
+}
+
+void window_row_begin(struct text *t, const struct msg_row *m)
+{
+	open_row(t, m);
+	text_add(t, ",\"history\":[");
+}
+
+void window_row_step(struct text *t, const struct msg_change *m)
+{
+	if (t->len && t->p[t->len - 1] == '}')
+		text_add(t, ",");
+	window_change(t, m);
+}
+
+void window_row_end(struct text *t)
+{
+	text_add(t, "]}");
+}
+
+void window_change(struct text *t, const struct msg_change *m)
+{
+	char id[OPID_TEXT];
+
+	text_add(t, "{\"seq\":%" PRIu64 ",\"id\":\"%s\"", m->seq, opid_text(m->kind, &m->id, id));
+	member_text(t, "kind", text_of(op_name(m->kind)));
+	member_text(t, "state", text_of(state_name(m->state)));
+	member_text(t, "reason", m->reason);
+	member_u64(t, "op", m->op);
+	member_u64(t, "chain", m->chain);
+	member_u64(t, "at_ms", m->at_ms);
+	member_u64(t, "block", m->block);
+	member_tx(t, &m->tx);
 	text_add(t, "}");
 }
 

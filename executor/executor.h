@@ -10,6 +10,7 @@
 #include "common/link.h"
 #include "common/profile.h"
 #include "executor/core.h"
+#include "executor/follow.h"
 #include "executor/line.h"
 #include "executor/s3.h"
 #include "executor/stage.h"
@@ -85,6 +86,8 @@ struct executor {
 	uint64_t tickets;		/* of questions about access */
 	uint64_t forgot_said_ms;	/* monotonic: the last line that says the Core forgot */
 	struct line submit_line;	/* waiting for credit at the submitter */
+	struct line changed_line;	/* in another state since this turn began */
+	struct followers followers;
 
 	/* Of the account, as the submitter says. */
 	struct msg_funds funds;

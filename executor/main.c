@@ -92,6 +92,7 @@ static void open_stages(struct executor *x)
 	stage_init(&x->sending_stage, &sending_row, x->loop, on_release, x);
 	line_init(&x->core_line, LINE_CORE);
 	line_init(&x->submit_line, LINE_SUBMIT);
+	line_init(&x->changed_line, LINE_CHANGED);
 }
 
 static bool is_anything_paused(const struct executor *x)
@@ -193,6 +194,7 @@ static void executor_start(struct executor *x)
 	op_load_more(x);
 	intake_open(x);
 	outlet_open(x);
+	follow_open(x);
 	window_open(x);
 	timer_start(x->tick, 0.05, TICK_S);
 }

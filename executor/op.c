@@ -50,6 +50,7 @@ static void fill_change(const struct op *op, struct store_change *c)
 		.tx_block_hash = op->tx_block_hash,
 	};
 	snprintf(c->reason, sizeof(c->reason), "%s", op->reason);
+	clean_text(c->reason, "");
 }
 
 void op_put_change(struct op *op, struct bytes calldata,
@@ -70,6 +71,30 @@ void op_flush(struct executor *x)
 		for (struct op *op = x->bucket[i]; op; op = op->next)
 			if (op->dirty && !op->ending)
 				op_put_change(op, (struct bytes){ 0 }, NULL);
+}
+
+/*
+ * States that were left again in the same turn are not told; each other one goes to the store, in
+ * a commit that somebody else waits for.
+ */
+static void on_turn_end(void *owner)
+{
+	struct executor *x = owner;
+	struct op *op;
+
+	while ((op = line_take(&x->changed_line)))
+		if (op->dirty && !op->ending)
+			op_put_change(op, (struct bytes){ 0 }, NULL);
+}
+
+static void join_changed_line(struct op *op)
+{
+	struct executor *x = op->x;
+
+	if (op->place[LINE_CHANGED].waits)
+		return;
+	line_join(&x->changed_line, op);
+	loop_defer(x->loop, on_turn_end, x);
 }
 
 bool op_is_too_late(const struct op *op)
@@ -475,6 +500,7 @@ void op_fire(struct op *op, enum op_event ev, const char *reason)
 		op->state = e->then;
 		op->changed_ms = clock_unix_ms();
 		op->dirty = true;
+		join_changed_line(op);
 	}
 	do_action(op, e->act);
 }

@@ -1,4 +1,4 @@
-/* store - opening, jobs and reads; the writer thread is in store_writer.c. */
+/* store - opening and jobs; the writer thread is in store_writer.c, reads are in store_read.c. */
 
 #include "executor/store.h"
 
@@ -9,6 +9,20 @@
 #include "common/log.h"
 #include "executor/store_internal.h"
 #include "proto/exits.h"
+#include "proto/limits.h"
+
+/*
+ * The record of changes.  Its first number is the millisecond of its birth times a thousand:
+ * below 2^53, and above every number of a store that was lost, so that none has two meanings.
+ */
+#define STEP_SCHEMA \
+	"CREATE TABLE step(" \
+	" seq INTEGER PRIMARY KEY, op INTEGER NOT NULL, state INTEGER NOT NULL, at_ms INTEGER NOT NULL," \
+	" reason TEXT NOT NULL, block INTEGER NOT NULL, tx BLOB);" \
+	"CREATE INDEX step_op ON step(op);" \
+	"INSERT INTO figure(name, value)" \
+	" SELECT column1, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000" \
+	" FROM (VALUES('steps_first'), ('steps_gone'), ('steps_newest'));"
 
 /* Times are Unix milliseconds; hashes and ids are 32-byte blobs; numbers fit 63 bits. */
 static const char schema[] =
@@ -23,9 +37,10 @@ static const char schema[] =
 	" send_ms INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,"
 	" nonce INTEGER NOT NULL DEFAULT 0, tx BLOB, tx_block INTEGER NOT NULL DEFAULT 0,"
 	" tx_block_hash BLOB, calldata BLOB, result TEXT NOT NULL DEFAULT '', due_ms INTEGER NOT NULL);"
-	"CREATE UNIQUE INDEX op_identity ON op(chain, contract, kind, id, content);"
+	"CREATE UNIQUE INDEX op_identity ON op(kind, id, chain, contract, content);"
 	"CREATE INDEX op_open ON op(op) WHERE state < 7;"
 	"CREATE INDEX op_state ON op(state, op);"
+	"CREATE INDEX op_kind ON op(kind, op);"
 	"CREATE INDEX op_ended ON op(changed_ms) WHERE state >= 7;"
 	"CREATE INDEX op_block ON op(chain, block);"
 	"CREATE INDEX op_tx_block ON op(chain, tx_block) WHERE tx_block > 0;"
@@ -33,33 +48,27 @@ static const char schema[] =
 	" chain INTEGER PRIMARY KEY, filter BLOB, block INTEGER, hash BLOB,"
 	" finalized INTEGER NOT NULL DEFAULT 0);"
 	"CREATE TABLE figure(name TEXT PRIMARY KEY, value INTEGER NOT NULL);"
-	"PRAGMA user_version=1;";
-_Static_assert(STORE_SCHEMA == 1, "schema and its number");
-_Static_assert(STATE_done == 7, "the indexes say which states are open");
+	STEP_SCHEMA
+	"PRAGMA user_version=2;";
+_Static_assert(STORE_SCHEMA == 2, "schema and its number");
 
-#define ROW_COLUMNS \
-	"op, chain, kind, request, contract, id, block, block_time, log_index, block_hash, state," \
-	" reason, seen_ms, changed_ms, fetch_ms, core_ms, send_ms, attempts, nonce, tx_block, tx," \
-	" tx_block_hash, tx_hash, topics, data, calldata, due_ms, result"
-
-enum reading { READ_CURSOR, READ_OPEN, READ_ONE, READ_FIND, READ_LIST, READ_COUNT, READ_BLOCKS,
-	       READ_OPEN_COUNT, READ_FIGURE };
-
-static const char *const readings[] = {
-	[READ_CURSOR] = "SELECT filter, block, hash, finalized FROM chain WHERE chain = ?1",
-	[READ_OPEN] = "SELECT " ROW_COLUMNS " FROM op WHERE state < 7 AND op > ?1 ORDER BY op LIMIT ?2",
-	[READ_ONE] = "SELECT " ROW_COLUMNS " FROM op WHERE op = ?1",
-	[READ_FIND] = "SELECT " ROW_COLUMNS " FROM op WHERE kind = ?1 AND id = ?2 ORDER BY op DESC LIMIT 16",
-	[READ_LIST] = "SELECT " ROW_COLUMNS " FROM op WHERE (?1 = 0 OR state = ?1) AND"
-		      " (?2 = 0 OR kind = ?2) AND op < ?3 ORDER BY op DESC LIMIT ?4",
-	[READ_COUNT] = "SELECT count(*) FROM op WHERE state = ?1",
-	[READ_BLOCKS] = "SELECT block, block_hash FROM op WHERE chain = ?1 AND (state < 7 OR"
-			" (block > ?4 AND state IN (7, 11)))"
-			" UNION SELECT tx_block, tx_block_hash FROM op WHERE chain = ?1 AND tx_block > ?4"
-			" ORDER BY 1 LIMIT ?2 OFFSET ?3",
-	[READ_OPEN_COUNT] = "SELECT count(*) FROM op WHERE state < 7",
-	[READ_FIGURE] = "SELECT value FROM figure WHERE name = ?1",
+/* What makes a store of the schema before the next one; every request is recorded as it stands. */
+static const char *const upgrades[STORE_SCHEMA] = {
+	[1] = "ALTER TABLE op ADD COLUMN result TEXT NOT NULL DEFAULT '';"
+	      "DROP INDEX op_block; DROP INDEX op_identity;"
+	      "CREATE UNIQUE INDEX op_identity ON op(kind, id, chain, contract, content);"
+	      "CREATE INDEX op_block ON op(chain, block);"
+	      "CREATE INDEX op_kind ON op(kind, op);"
+	      STEP_SCHEMA
+	      "INSERT INTO step(seq, op, state, at_ms, reason, block, tx)"
+	      " SELECT value + row_number() OVER (ORDER BY op), op, state, changed_ms, reason,"
+	      " CASE WHEN tx_block > 0 THEN tx_block ELSE block END, nullif(tx, zeroblob(32))"
+	      " FROM op, figure WHERE name = 'steps_first';"
+	      "UPDATE figure SET value = (SELECT max(value, coalesce(max(seq), 0)) FROM step)"
+	      " WHERE name = 'steps_newest';"
+	      "PRAGMA user_version=2;",
 };
+_Static_assert(STATE_done == 7, "the indexes say which states are open");
 
 _Noreturn void store_fail(sqlite3 *db, const char *what)
 {
@@ -74,6 +83,23 @@ void store_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out)
 {
 	if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL) != SQLITE_OK)
 		store_fail(db, "prepare");
+}
+
+static sqlite3_stmt **statement_at(void *statements, const struct sql *q)
+{
+	return (sqlite3_stmt **)(void *)((char *)statements + q->offset);
+}
+
+void store_prepare_all(sqlite3 *db, const struct sql *sqls, size_t n, void *statements)
+{
+	for (size_t i = 0; i < n; i++)
+		store_prepare(db, sqls[i].text, statement_at(statements, &sqls[i]));
+}
+
+void store_finalize_all(const struct sql *sqls, size_t n, void *statements)
+{
+	for (size_t i = 0; i < n; i++)
+		sqlite3_finalize(*statement_at(statements, &sqls[i]));
 }
 
 void bind_u64(sqlite3_stmt *st, int at, uint64_t v)
@@ -158,33 +184,49 @@ static void open_writer(struct store *s, const char *path)
 	if (version > STORE_SCHEMA)
 		unusable(path, "it was written by a newer release; run that release, or move it away", EXIT_data);
 	run_sql(s->writer, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;");
-	if (version == 0) {
-		run_sql(s->writer, "BEGIN IMMEDIATE");
+	if (version == STORE_SCHEMA)
+		return;
+	run_sql(s->writer, "BEGIN IMMEDIATE");
+	if (version == 0)
 		run_sql(s->writer, schema);
-		run_sql(s->writer, "COMMIT");
-	}
+	else
+		for (; version < STORE_SCHEMA; version++)
+			run_sql(s->writer, upgrades[version]);
+	run_sql(s->writer, "COMMIT");
 }
 
 static void on_done(void *owner);
+
+/* Its waits are by the monotonic clock. */
+static void init_condition(pthread_cond_t *c)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(c, &attr);
+	pthread_condattr_destroy(&attr);
+}
 
 struct store *store_open(struct loop *loop, const char *dir)
 {
 	struct store *s = calloc(1, sizeof(*s));
 	char path[512];
 
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);	/* a lock at each allocation, for nobody */
 	check(s != NULL && snprintf(path, sizeof(path), "%s/" STORE_FILE, dir) < (int)sizeof(path));
 	s->loop = loop;
+	s->steps_most = LIMIT_CHANGES_KEPT;
 	open_writer(s, path);
 	if (sqlite3_open_v2(path, &s->reader, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		store_fail(s->reader, "open for reading");
 	run_sql(s->reader, "PRAGMA query_only=1; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-2048;");
-	for (unsigned i = 0; i < ARRAY_LEN(readings); i++)
-		store_prepare(s->reader, readings[i], &s->r[i]);
+	store_reader_open(s);
 	store_writer_open(s);
 	job_list_init(&s->todo);
 	job_list_init(&s->done);
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->wake, NULL);
+	init_condition(&s->wake);
 	s->waker = waker_new(loop, on_done, s);
 	check(pthread_create(&s->thread, NULL, store_writer_main, s) == 0);
 	log_say(EV_X014_store_opened, "open=%llu", (unsigned long long)
@@ -205,9 +247,7 @@ void store_close(struct store **sp)
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->thread, NULL);
 	on_done(s);
-	for (unsigned i = 0; i < ARRAY_LEN(readings); i++)
-		sqlite3_finalize(s->r[i]);
-	sqlite3_close(s->reader);
+	store_reader_close(s);
 	store_writer_close(s);
 	waker_free(&s->waker);
 	free(s);
@@ -239,11 +279,16 @@ static struct job *new_job(enum job_type type, size_t extra, void *owner)
 	return j;
 }
 
+/* Who waits for a job presses for a commit; a job that nobody waits for goes with it. */
 static void give(struct store *s, struct job *j)
 {
+	bool presses = j->type != JOB_CHANGE || j->cb.change;
+
 	pthread_mutex_lock(&s->lock);
+	if (presses || !s->todo.first)
+		pthread_cond_signal(&s->wake);
+	s->pressed = s->pressed || presses;
 	job_list_add(&s->todo, j);
-	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -368,7 +413,9 @@ static void on_done(void *owner)
 
 	pthread_mutex_lock(&s->lock);
 	struct job *j = s->done.first;
+	bool news = s->news;
 	job_list_init(&s->done);
+	s->news = false;
 	pthread_mutex_unlock(&s->lock);
 	while (j) {
 		struct job *next = j->next;
@@ -377,171 +424,17 @@ static void on_done(void *owner)
 		free(j);
 		j = next;
 	}
+	if (news && s->on_steps)
+		s->on_steps(s->steps_owner);
 }
 
-/* Reads. */
-
-static void load_row(sqlite3_stmt *st, struct store_row *r)
+void store_on_steps(struct store *s, void (*cb)(void *owner), void *owner)
 {
-	int c = 0;
-
-	r->op = column_u64(st, c++);
-	r->chain = column_u64(st, c++);
-	r->kind = column_u64(st, c++);
-	r->request = column_u64(st, c++);
-	struct bytes contract = column_bytes(st, c++);
-	if (contract.len == 20)
-		memcpy(r->contract.b, contract.p, 20);
-	r->id = column_b32(st, c++);
-	r->block = column_u64(st, c++);
-	r->block_time = column_u64(st, c++);
-	r->log_index = column_u64(st, c++);
-	r->block_hash = column_b32(st, c++);
-	r->state = (enum op_state)column_u64(st, c++);
-	const unsigned char *reason = sqlite3_column_text(st, c++);
-	snprintf(r->reason, sizeof(r->reason), "%s", reason ? (const char *)reason : "");
-	r->seen_ms = column_u64(st, c++);
-	r->changed_ms = column_u64(st, c++);
-	r->fetch_ms = (uint32_t)column_u64(st, c++);
-	r->core_ms = (uint32_t)column_u64(st, c++);
-	r->send_ms = (uint32_t)column_u64(st, c++);
-	r->attempts = (uint32_t)column_u64(st, c++);
-	r->nonce = column_u64(st, c++);
-	r->tx_block = column_u64(st, c++);
-	r->tx = column_b32(st, c++);
-	r->tx_block_hash = column_b32(st, c++);
-	r->tx_hash = column_b32(st, c++);
-	r->topics = column_bytes(st, c++);
-	r->data = column_bytes(st, c++);
-	r->calldata = column_bytes(st, c++);
-	r->due_ms = column_u64(st, c++);
-	r->result = (const char *)sqlite3_column_text(st, c++);
+	s->on_steps = cb;
+	s->steps_owner = owner;
 }
 
-static unsigned visit_rows(struct store *s, sqlite3_stmt *st, struct store_visitor v)
+void store_keep_steps(struct store *s, uint64_t most)
 {
-	unsigned n = 0;
-	int rc;
-
-	for (; (rc = sqlite3_step(st)) == SQLITE_ROW; n++) {
-		struct store_row row = { .op = 0 };
-		if (!v.row)
-			continue;
-		load_row(st, &row);
-		v.row(v.owner, &row);
-	}
-	if (rc != SQLITE_DONE)
-		store_fail(s->reader, "read");
-	sqlite3_reset(st);
-	return n;
-}
-
-static bool read_chain(struct store *s, uint64_t chain, struct store_cursor *c, uint64_t *finalized)
-{
-	sqlite3_stmt *st = s->r[READ_CURSOR];
-	bool found;
-
-	bind_u64(st, 1, chain);
-	found = sqlite3_step(st) == SQLITE_ROW;
-	if (found) {
-		c->present = sqlite3_column_type(st, 1) != SQLITE_NULL;
-		c->filter = column_b32(st, 0);
-		c->block = column_u64(st, 1);
-		c->hash = column_b32(st, 2);
-		*finalized = column_u64(st, 3);
-	}
-	sqlite3_reset(st);
-	return found;
-}
-
-struct store_cursor store_cursor(struct store *s, uint64_t chain)
-{
-	struct store_cursor c = { .present = false };
-	uint64_t finalized;
-
-	read_chain(s, chain, &c, &finalized);
-	return c;
-}
-
-uint64_t store_finalized(struct store *s, uint64_t chain)
-{
-	struct store_cursor c;
-	uint64_t finalized = 0;
-
-	read_chain(s, chain, &c, &finalized);
-	return finalized;
-}
-
-unsigned store_open_rows(struct store *s, uint64_t after_op, unsigned limit, struct store_visitor v)
-{
-	bind_u64(s->r[READ_OPEN], 1, after_op);
-	bind_u64(s->r[READ_OPEN], 2, limit);
-	return visit_rows(s, s->r[READ_OPEN], v);
-}
-
-bool store_row(struct store *s, uint64_t op, struct store_visitor v)
-{
-	bind_u64(s->r[READ_ONE], 1, op);
-	return visit_rows(s, s->r[READ_ONE], v) == 1;
-}
-
-unsigned store_find(struct store *s, uint64_t kind, const struct b32 *id, struct store_visitor v)
-{
-	bind_u64(s->r[READ_FIND], 1, kind);
-	bind_b32(s->r[READ_FIND], 2, id);
-	return visit_rows(s, s->r[READ_FIND], v);
-}
-
-unsigned store_list(struct store *s, uint64_t state, uint64_t kind, uint64_t before_op,
-		    unsigned limit, struct store_visitor v)
-{
-	sqlite3_stmt *st = s->r[READ_LIST];
-
-	bind_u64(st, 1, state);
-	bind_u64(st, 2, kind);
-	bind_u64(st, 3, before_op ? before_op : INT64_MAX);
-	bind_u64(st, 4, limit);
-	return visit_rows(s, st, v);
-}
-
-static uint64_t read_number(sqlite3_stmt *st)
-{
-	uint64_t n = sqlite3_step(st) == SQLITE_ROW ? column_u64(st, 0) : 0;
-	sqlite3_reset(st);
-	return n;
-}
-
-uint64_t store_count(struct store *s, enum op_state state)
-{
-	bind_u64(s->r[READ_COUNT], 1, state);
-	return read_number(s->r[READ_COUNT]);
-}
-
-uint64_t store_count_open(struct store *s)
-{
-	return read_number(s->r[READ_OPEN_COUNT]);
-}
-
-uint64_t store_figure(struct store *s, const char *name)
-{
-	bind_text(s->r[READ_FIGURE], 1, name);
-	return read_number(s->r[READ_FIGURE]);
-}
-
-unsigned store_open_blocks(struct store *s, uint64_t chain, unsigned skip, uint8_t *out, unsigned max)
-{
-	sqlite3_stmt *st = s->r[READ_BLOCKS];
-	unsigned n = 0;
-
-	bind_u64(st, 1, chain);
-	bind_u64(st, 2, max);
-	bind_u64(st, 3, skip);
-	bind_u64(st, 4, store_finalized(s, chain));
-	for (; sqlite3_step(st) == SQLITE_ROW && n < max; n++) {
-		struct b32 hash = column_b32(st, 1);
-		be64_put(out + 40 * n, column_u64(st, 0));
-		memcpy(out + 40 * n + 8, hash.b, 32);
-	}
-	sqlite3_reset(st);
-	return n;
+	__atomic_store_n(&s->steps_most, most, __ATOMIC_RELAXED);
 }

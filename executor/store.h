@@ -4,8 +4,9 @@
  * A writer thread owns the database for writing and commits what has gathered (group
  * commit, synchronous=FULL); the loop never syncs.  Writes are jobs, done in the order they
  * were given; a job's callback runs on the loop after the commit that holds it, so a
- * callback means "on disk".  Reads go through a second connection of the loop's thread and
- * see committed rows only.
+ * callback means "on disk".  A change without a callback forces no commit: it goes with the next
+ * one, within 0.1 s.  Reads go through a second connection of the loop's thread and see committed
+ * rows only.
  *
  * A store that cannot be written ends the process (exit 74): what was not committed was
  * never told to anyone.
@@ -17,7 +18,7 @@
 #include "proto/operations.h"
 #include "proto/states.h"
 
-#define STORE_SCHEMA 1
+#define STORE_SCHEMA 2
 #define STORE_REASON_MAX 200
 #define STORE_RESULT_MAX 2048
 
@@ -78,6 +79,33 @@ struct store_row {
 	const char *result;		/* borrowed too */
 };
 
+/*
+ * One change of state as it was recorded: in the commit of the change itself, each one once.
+ * States that a request only passes within one turn of the loop are not recorded.
+ */
+struct store_step {
+	uint64_t seq;			/* grows, is never used again; below 2^53 */
+	uint64_t op, chain, kind;
+	struct b32 id;
+	enum op_state state;
+	uint64_t at_ms;			/* Unix */
+	uint64_t block;			/* of our transaction where it has one, else of the event */
+	struct b32 tx;			/* our transaction; zero while there is none */
+	const char *reason;		/* borrowed until the visitor returns */
+};
+
+/* What the record holds: all numbers after FIRST up to NEWEST were given, all after GONE are kept. */
+struct store_record {
+	uint64_t first, gone, newest, removed;	/* removed: how many */
+};
+
+/* Which requests; 0 and "" filter nothing. */
+struct store_filter {
+	uint64_t state, kind, before;	/* before: numbers below this one */
+	uint64_t since_ms, until_ms;	/* first seen from, and before: Unix */
+	const char *reason;		/* a part of it, capitals or not */
+};
+
 struct store_cursor {
 	bool present;
 	struct b32 filter, hash;
@@ -109,8 +137,12 @@ void store_put_retracted(struct store *s, uint64_t chain, uint64_t number, const
 /* A number that is kept under a constant name: 0 until it is put. */
 void store_put_figure(struct store *s, const char *name, uint64_t value);
 
-/* Ended rows not changed since BEFORE_MS (Unix) are removed. */
+/* Ended rows not changed since BEFORE_MS (Unix) are removed, and what is recorded of them. */
 void store_put_prune(struct store *s, uint64_t before_ms);
+
+/* CB after each commit that has recorded something; and how much may be kept of it. */
+void store_on_steps(struct store *s, void (*cb)(void *owner), void *owner);
+void store_keep_steps(struct store *s, uint64_t most);
 
 /* Reads.  A visitor is called once for each row, in the order of the query. */
 struct store_visitor {
@@ -129,6 +161,22 @@ bool store_row(struct store *s, uint64_t op, struct store_visitor v);
 unsigned store_find(struct store *s, uint64_t kind, const struct b32 *id, struct store_visitor v);
 unsigned store_list(struct store *s, uint64_t state, uint64_t kind, uint64_t before_op,
 		    unsigned limit, struct store_visitor v);
+/*
+ * A page for people, newest first: at most LIMIT rows, of a bounded number that is looked at.
+ * Gives BEFORE of the next page; 0: there is no more.
+ */
+uint64_t store_page(struct store *s, const struct store_filter *f, unsigned limit,
+		    struct store_visitor v);
+
+/* The record: what came after AFTER, in order; the latest of one request, in order. */
+struct store_step_visitor {
+	void (*step)(void *owner, const struct store_step *step);
+	void *owner;
+};
+struct store_record store_record(struct store *s);
+unsigned store_steps(struct store *s, uint64_t after, unsigned limit, struct store_step_visitor v);
+unsigned store_history(struct store *s, uint64_t op, unsigned limit, struct store_step_visitor v);
+
 uint64_t store_count(struct store *s, enum op_state state);
 uint64_t store_count_open(struct store *s);
 uint64_t store_figure(struct store *s, const char *name);

@@ -8,9 +8,14 @@
 
 #define STORE_FILE "requests.db"
 #define STORE_BATCH_MAX 256		/* jobs in one commit */
+#define STORE_GATHER_MS 100		/* for so long a job that nobody waits for may lie */
 
 enum job_type { JOB_EVENT, JOB_CURSOR, JOB_CHANGE, JOB_FINALIZED, JOB_RETRACTED, JOB_PRUNE,
 		JOB_FIGURE };
+
+enum reading { READ_CURSOR, READ_OPEN, READ_ONE, READ_FIND, READ_COUNT, READ_BLOCKS,
+	       READ_OPEN_COUNT, READ_FIGURE, READ_NEWEST, READ_STEPS, READ_HISTORY, READ_SEEN,
+	       READ_PAGE, READ_PAGE_STATE, READ_PAGE_KIND, READING_COUNT };
 
 struct job {
 	struct job *next;
@@ -50,11 +55,21 @@ struct store {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct job_list todo, done;	/* under the lock */
-	bool stop;			/* under the lock */
+	bool stop, pressed, news;	/* under the lock */
 	sqlite3 *writer;		/* the thread's after store_open */
 	sqlite3 *reader;		/* the loop's */
 	struct statements *w;		/* the thread's */
-	sqlite3_stmt *r[9];		/* the loop's, by enum reading */
+	struct steps *steps;		/* the thread's */
+	uint64_t steps_most;
+	sqlite3_stmt *r[READING_COUNT];	/* the loop's */
+	void (*on_steps)(void *owner);	/* the loop's */
+	void *steps_owner;
+};
+
+/* A statement and its place in a struct of them. */
+struct sql {
+	size_t offset;
+	const char *text;
 };
 
 void job_list_init(struct job_list *l);
@@ -65,9 +80,29 @@ void *store_writer_main(void *store);
 void store_writer_open(struct store *s);	/* prepares its statements */
 void store_writer_close(struct store *s);
 
+void store_run(struct store *s, sqlite3_stmt *st);
+bool store_has_row(struct store *s, sqlite3_stmt *st);
+void store_write_figure(struct store *s, const char *name, uint64_t value);
+
+/* The record, within the thread's commit: a request's first state; another, if it is another. */
+void steps_open(struct store *s);
+void steps_close(struct store *s);
+void steps_add_first(struct store *s, const struct store_step *p);
+void steps_add(struct store *s, const struct store_step *p);
+void steps_prune(struct store *s, uint64_t before_ms);
+bool steps_end_batch(struct store *s);		/* something was added */
+
+/* The loop. */
+void store_reader_open(struct store *s);
+void store_reader_close(struct store *s);
+unsigned store_visit_rows(struct store *s, sqlite3_stmt *st, struct store_visitor v);
+uint64_t store_newest(struct store *s);		/* highest operation number; 0: none */
+
 /* Any trouble with the database that is not "no row": one line, exit 74. */
 _Noreturn void store_fail(sqlite3 *db, const char *what);
 void store_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out);
+void store_prepare_all(sqlite3 *db, const struct sql *sqls, size_t n, void *statements);
+void store_finalize_all(const struct sql *sqls, size_t n, void *statements);
 
 /* Positions are counted from 1. */
 void bind_u64(sqlite3_stmt *st, int at, uint64_t v);

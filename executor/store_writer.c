@@ -1,6 +1,7 @@
 /* store_writer - the thread that writes: takes what has gathered, commits it, reports. */
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "common/log.h"
 #include "common/proc.h"
@@ -9,12 +10,7 @@
 struct statements {
 	sqlite3_stmt *begin, *commit;
 	sqlite3_stmt *find_same, *find_other, *insert, *move, *cursor, *finalized, *change, *answer;
-	sqlite3_stmt *touch_find, *touch_open, *touch_done, *prune, *figure;
-};
-
-struct sql {
-	size_t offset;
-	const char *text;
+	sqlite3_stmt *touch_find, *touch, *prune, *figure;
 };
 
 #define SQL(name, text) { offsetof(struct statements, name), text }
@@ -43,53 +39,53 @@ static const struct sql sqls[] = {
 	SQL(touch_find, "SELECT op, block = ?2 AND block_hash = ?3 FROM op WHERE chain = ?1 AND"
 			" ((block = ?2 AND block_hash = ?3 AND (state < 7 OR state IN (7, 11))) OR"
 			" (tx_block = ?2 AND tx_block > 0 AND tx_block_hash = ?3 AND state = 7))"),
-	SQL(touch_open, "UPDATE op SET state = 10, reason = 'its block left the chain',"
-			" changed_ms = ?2, tx_block = 0, tx_block_hash = NULL WHERE op = ?1"),
-	SQL(touch_done, "UPDATE op SET state = 6, reason = 'its transaction left the chain',"
-			" changed_ms = ?2, tx_block = 0, tx_block_hash = NULL WHERE op = ?1"),
+	SQL(touch, "UPDATE op SET state = ?3, reason = ?4, changed_ms = ?2, tx_block = 0,"
+		   " tx_block_hash = NULL WHERE op = ?1"),
 	SQL(prune, "DELETE FROM op WHERE op IN (SELECT op FROM op WHERE state >= 7 AND state <> 11"
 		   " AND changed_ms < ?1 ORDER BY changed_ms LIMIT 1000)"),
 	SQL(figure, "INSERT INTO figure(name, value) VALUES(?1,?2)"
 		    " ON CONFLICT(name) DO UPDATE SET value = ?2"),
 };
 #undef SQL
-_Static_assert(STATE_submitting == 6 && STATE_done == 7 && STATE_refused == 8 && STATE_expired == 9 &&
-	       STATE_retracted == 10 && STATE_held == 11, "in the statements");
-
-static sqlite3_stmt **statement_at(struct statements *w, const struct sql *q)
-{
-	return (sqlite3_stmt **)(void *)((char *)w + q->offset);
-}
+_Static_assert(STATE_done == 7 && STATE_refused == 8 && STATE_expired == 9 && STATE_retracted == 10 &&
+	       STATE_held == 11, "in the statements");
 
 void store_writer_open(struct store *s)
 {
 	s->w = calloc(1, sizeof(*s->w));
 	check(s->w != NULL);
-	for (size_t i = 0; i < ARRAY_LEN(sqls); i++)
-		store_prepare(s->writer, sqls[i].text, statement_at(s->w, &sqls[i]));
+	store_prepare_all(s->writer, sqls, ARRAY_LEN(sqls), s->w);
+	steps_open(s);
 }
 
 void store_writer_close(struct store *s)
 {
-	for (size_t i = 0; i < ARRAY_LEN(sqls); i++)
-		sqlite3_finalize(*statement_at(s->w, &sqls[i]));
+	steps_close(s);
+	store_finalize_all(sqls, ARRAY_LEN(sqls), s->w);
 	free(s->w);
 	sqlite3_close(s->writer);
 }
 
-static void run(struct store *s, sqlite3_stmt *st)
+void store_run(struct store *s, sqlite3_stmt *st)
 {
 	if (sqlite3_step(st) != SQLITE_DONE)
 		store_fail(s->writer, sqlite3_sql(st));
 	sqlite3_reset(st);
 }
 
-static bool step_row(struct store *s, sqlite3_stmt *st)
+bool store_has_row(struct store *s, sqlite3_stmt *st)
 {
 	int rc = sqlite3_step(st);
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
 		store_fail(s->writer, sqlite3_sql(st));
 	return rc == SQLITE_ROW;
+}
+
+void store_write_figure(struct store *s, const char *name, uint64_t value)
+{
+	bind_text(s->w->figure, 1, name);
+	bind_u64(s->w->figure, 2, value);
+	store_run(s, s->w->figure);
 }
 
 static void bind_identity(sqlite3_stmt *st, const struct store_event *ev)
@@ -105,7 +101,10 @@ static void move_event(struct store *s, uint64_t op, const struct store_event *e
 		       enum op_state state, const char *reason)
 {
 	sqlite3_stmt *st = s->w->move;
+	struct store_step step = { .op = op, .state = state, .at_ms = ev->seen_ms, .reason = reason,
+				   .block = ev->block };
 
+	steps_add(s, &step);
 	bind_u64(st, 1, op);
 	bind_u64(st, 2, ev->block);
 	bind_b32(st, 3, &ev->block_hash);
@@ -116,7 +115,7 @@ static void move_event(struct store *s, uint64_t op, const struct store_event *e
 	bind_text(st, 8, reason);
 	bind_u64(st, 9, ev->seen_ms);
 	bind_u64(st, 10, ev->due_ms);
-	run(s, st);
+	store_run(s, st);
 }
 
 struct known {
@@ -147,7 +146,7 @@ static bool has_other_content(struct store *s, const struct store_event *ev)
 	sqlite3_stmt *st = s->w->find_other;
 
 	bind_identity(st, ev);
-	bool found = step_row(s, st);
+	bool found = store_has_row(s, st);
 	sqlite3_reset(st);
 	return found;
 }
@@ -157,6 +156,10 @@ static void insert_event(struct store *s, struct job *j)
 	const struct store_event *ev = &j->u.event;
 	/* Undecodable logs have no id of their own to conflict with. */
 	bool conflict = ev->state != STATE_held && has_other_content(s, ev);
+	struct store_step step = {
+		.state = conflict ? STATE_held : ev->state, .at_ms = ev->seen_ms, .block = ev->block,
+		.reason = conflict ? "id_conflict: this id came before with other content" : ev->reason,
+	};
 	sqlite3_stmt *st = s->w->insert;
 
 	bind_identity(st, ev);
@@ -168,13 +171,15 @@ static void insert_event(struct store *s, struct job *j)
 	bind_b32(st, 11, &ev->tx_hash);
 	bind_bytes(st, 12, ev->topics);
 	bind_bytes(st, 13, ev->data.p ? ev->data : BYTES("", 0));
-	bind_u64(st, 14, conflict ? STATE_held : ev->state);
-	bind_text(st, 15, conflict ? "id_conflict: this id came before with other content" : ev->reason);
+	bind_u64(st, 14, step.state);
+	bind_text(st, 15, step.reason);
 	bind_u64(st, 16, ev->seen_ms);
 	bind_u64(st, 17, ev->due_ms);
-	run(s, st);
+	store_run(s, st);
 	j->op = (uint64_t)sqlite3_last_insert_rowid(s->writer);
 	j->outcome = conflict ? STORE_CONFLICT : STORE_NEW;
+	step.op = j->op;
+	steps_add_first(s, &step);
 }
 
 static void do_event(struct store *s, struct job *j)
@@ -182,7 +187,7 @@ static void do_event(struct store *s, struct job *j)
 	sqlite3_stmt *st = s->w->find_same;
 
 	bind_identity(st, &j->u.event);
-	bool known = step_row(s, st);
+	bool known = store_has_row(s, st);
 	struct known k = { .state = (enum op_state)0 };
 	if (known) {
 		j->op = column_u64(st, 0);
@@ -205,14 +210,17 @@ static void do_cursor(struct store *s, const struct job *j)
 	bind_b32(st, 2, &j->u.cursor.c.filter);
 	bind_u64(st, 3, j->u.cursor.c.block);
 	bind_b32(st, 4, &j->u.cursor.c.hash);
-	run(s, st);
+	store_run(s, st);
 }
 
 static void do_change(struct store *s, const struct job *j)
 {
 	const struct store_change *c = &j->u.change;
+	struct store_step step = { .op = c->op, .state = c->state, .at_ms = c->changed_ms,
+				   .reason = c->reason, .block = c->tx_block, .tx = c->tx };
 	sqlite3_stmt *st = s->w->change;
 
+	steps_add(s, &step);
 	bind_u64(st, 1, c->op);
 	bind_u64(st, 2, c->state);
 	bind_text(st, 3, c->reason);
@@ -226,22 +234,30 @@ static void do_change(struct store *s, const struct job *j)
 	bind_u64(st, 11, c->tx_block);
 	bind_b32(st, 12, &c->tx_block_hash);
 	bind_u64(st, 13, c->due_ms);
-	run(s, st);
+	store_run(s, st);
 	if (!c->calldata.p)
 		return;
 	bind_u64(s->w->answer, 1, c->op);
 	bind_bytes(s->w->answer, 2, c->calldata);
 	bind_text(s->w->answer, 3, c->result);
-	run(s, s->w->answer);
+	store_run(s, s->w->answer);
 }
 
 static void touch(struct store *s, const struct touched *t)
 {
-	sqlite3_stmt *st = t->now == STATE_retracted ? s->w->touch_open : s->w->touch_done;
+	bool left = t->now == STATE_retracted;
+	sqlite3_stmt *st = s->w->touch;
+	struct store_step step = {
+		.op = t->op, .state = t->now, .at_ms = clock_unix_ms(),
+		.reason = left ? "its block left the chain" : "its transaction left the chain",
+	};
 
+	steps_add(s, &step);
 	bind_u64(st, 1, t->op);
-	bind_u64(st, 2, clock_unix_ms());
-	run(s, st);
+	bind_u64(st, 2, step.at_ms);
+	bind_u64(st, 3, step.state);
+	bind_text(st, 4, step.reason);
+	store_run(s, st);
 }
 
 static void do_retracted(struct store *s, struct job *j)
@@ -252,7 +268,7 @@ static void do_retracted(struct store *s, struct job *j)
 	bind_u64(st, 1, j->u.block.chain);
 	bind_u64(st, 2, j->u.block.number);
 	bind_b32(st, 3, &j->u.block.hash);
-	while (step_row(s, st)) {
+	while (store_has_row(s, st)) {
 		if (j->touched_count == room) {
 			room = room ? room * 2 : 16;
 			j->touched = realloc(j->touched, room * sizeof(*j->touched));
@@ -282,21 +298,34 @@ static void do_job(struct store *s, struct job *j)
 	case JOB_FINALIZED:
 		bind_u64(s->w->finalized, 1, j->u.block.chain);
 		bind_u64(s->w->finalized, 2, j->u.block.number);
-		run(s, s->w->finalized);
+		store_run(s, s->w->finalized);
 		break;
 	case JOB_RETRACTED:
 		do_retracted(s, j);
 		break;
 	case JOB_FIGURE:
-		bind_text(s->w->figure, 1, j->u.figure.name);
-		bind_u64(s->w->figure, 2, j->u.figure.value);
-		run(s, s->w->figure);
+		store_write_figure(s, j->u.figure.name, j->u.figure.value);
 		break;
 	case JOB_PRUNE:
+		steps_prune(s, j->u.before_ms);
 		bind_u64(s->w->prune, 1, j->u.before_ms);
-		run(s, s->w->prune);
+		store_run(s, s->w->prune);
 		break;
 	}
+}
+
+/* Nobody waits for what there is: let more gather for a while. */
+static void gather(struct store *s)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += STORE_GATHER_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	while (!s->pressed && !s->stop)
+		if (pthread_cond_timedwait(&s->wake, &s->lock, &until) != 0)
+			return;
 }
 
 /* Wait for work; the next batch, or NULL when it is time to stop and nothing is left. */
@@ -305,6 +334,8 @@ static struct job *take_batch(struct store *s, struct job **last)
 	pthread_mutex_lock(&s->lock);
 	while (!s->todo.first && !s->stop)
 		pthread_cond_wait(&s->wake, &s->lock);
+	if (s->todo.first)
+		gather(s);
 	struct job *first = s->todo.first, *j = first;
 	for (unsigned n = 1; j && j->next && n < STORE_BATCH_MAX; n++)
 		j = j->next;
@@ -315,15 +346,17 @@ static struct job *take_batch(struct store *s, struct job **last)
 			s->todo.last = &s->todo.first;
 		j->next = NULL;
 	}
+	s->pressed = s->todo.first != NULL;	/* what is left has gathered */
 	pthread_mutex_unlock(&s->lock);
 	return first;
 }
 
-static void give_back(struct store *s, struct job *first, struct job *last)
+static void give_back(struct store *s, struct job *first, struct job *last, bool news)
 {
 	pthread_mutex_lock(&s->lock);
 	*s->done.last = first;
 	s->done.last = &last->next;
+	s->news = s->news || news;
 	pthread_mutex_unlock(&s->lock);
 	waker_wake(s->waker);
 }
@@ -335,13 +368,14 @@ void *store_writer_main(void *store)
 
 	while ((first = take_batch(s, &last)) != NULL) {
 		uint64_t rows = 0;
-		run(s, s->w->begin);
+		store_run(s, s->w->begin);
 		for (struct job *j = first; j; j = j->next, rows++)
 			do_job(s, j);
-		run(s, s->w->commit);
+		bool news = steps_end_batch(s);
+		store_run(s, s->w->commit);
 		count(CNT_EXECUTOR_commits, 1);
 		count(CNT_EXECUTOR_rows, rows);
-		give_back(s, first, last);
+		give_back(s, first, last, news);
 	}
 	return NULL;
 }

@@ -9,8 +9,8 @@
 #include "executor/chainview.h"
 #include "executor/executor.h"
 #include "executor/op.h"
+#include "proto/limits.h"
 
-#define ROWS_MAX 1000
 #define RETRY_ALL_MAX 1000	/* requests revived by one command */
 
 enum what { ASK_STATUS = 1, ASK_ONE = 2, ASK_LIST = 3 };
@@ -18,6 +18,12 @@ enum what { ASK_STATUS = 1, ASK_ONE = 2, ASK_LIST = 3 };
 static enum err say_done(struct link *l, uint64_t tag, uint64_t n, const char *why)
 {
 	struct msg_done m = { .tag = tag, .count = n, .text = bytes_str(why) };
+	return send_done(l, &m);
+}
+
+static enum err say_page_done(struct link *l, uint64_t tag, uint64_t n, uint64_t next)
+{
+	struct msg_done m = { .tag = tag, .count = n, .text = bytes_str(""), .next = next };
 	return send_done(l, &m);
 }
 
@@ -183,24 +189,50 @@ static enum err say_status(struct executor *x, struct link *l, uint64_t tag)
 	return e ? e : say_done(l, tag, 0, "");
 }
 
+/* One version of a request, and what is recorded of it. */
+static void send_with_history(void *owner, const struct store_row *r)
+{
+	struct reader *q = owner;
+
+	send_store_row(q, r);
+	follow_say_history(q->x, q->link, q->tag, r->op);
+}
+
+static enum err say_page(struct executor *x, struct reader *q, const struct msg_query *m)
+{
+	char reason[81];
+	struct store_filter f = {
+		.state = m->state, .kind = m->kind, .before = m->before, .since_ms = m->since_ms,
+		.until_ms = m->until_ms, .reason = wire_text(m->reason, reason, sizeof(reason)),
+	};
+
+	if (m->limit == 0 || m->limit > LIMIT_LIST_ROWS)
+		return ERR_RANGE;
+	uint64_t next = store_page(x->store, &f, (unsigned)m->limit,
+				   (struct store_visitor){ .row = send_store_row, .owner = q });
+	return say_page_done(q->link, q->tag, q->rows, next);
+}
+
 static enum err on_query(struct executor *x, struct link *l, const struct msg_query *m)
 {
 	struct reader q = { .x = x, .link = l, .tag = m->tag };
-	struct store_visitor v = { .row = send_store_row, .owner = &q };
 
 	switch ((enum what)m->what) {
 	case ASK_STATUS:
 		return say_status(x, l, m->tag);
 	case ASK_ONE:
-		store_find(x->store, m->kind, &m->id, v);
+		store_find(x->store, m->kind, &m->id,
+			   (struct store_visitor){ .row = send_with_history, .owner = &q });
 		return say_done(l, m->tag, q.rows, q.rows ? "" : "no such request");
 	case ASK_LIST:
-		if (m->limit == 0 || m->limit > ROWS_MAX)
-			return ERR_RANGE;
-		store_list(x->store, m->state, m->kind, m->before, (unsigned)m->limit, v);
-		return say_done(l, m->tag, q.rows, "");
+		return say_page(x, &q, m);
 	}
 	return ERR_UNKNOWN;
+}
+
+static enum err on_follow(struct executor *x, struct link *l, const struct msg_follow *m)
+{
+	return follow_ask(x, l, m);
 }
 
 /* Commands. */
@@ -284,6 +316,12 @@ static enum err on_retry(struct executor *x, struct link *l, const struct msg_re
 	return say_done(l, m->tag, c.changed, c.changed ? "" : "nothing there that can be tried again");
 }
 
+/* Somebody waits for it, even if we do not: an operator looks at once. */
+static void on_dropped(void *owner, uint64_t number, enum op_state state)
+{
+	(void)owner, (void)number, (void)state;
+}
+
 static void drop_row(void *owner, const struct store_row *r)
 {
 	struct command *c = owner;
@@ -293,7 +331,7 @@ static void drop_row(void *owner, const struct store_row *r)
 		return;
 	if (op)
 		op_forget(op);
-	change_row(c->x, r, STATE_refused, "dropped by an operator", NULL);
+	change_row(c->x, r, STATE_refused, "dropped by an operator", on_dropped);
 	c->changed++;
 }
 
@@ -361,16 +399,23 @@ static enum err on_reread(struct executor *x, struct link *l, const struct msg_r
 LINK_SWITCH(switch_monitor, IPC_WINDOW_TO_EXECUTOR)
 LINK_SWITCH(switch_operator, IPC_OPERATOR_MAY_SAY)
 
+static void on_down(void *owner, struct link *l)
+{
+	follow_leave(owner, l);
+}
+
 static const struct link_end monitor_end = {
 	.me = ROLE_EXECUTOR, .peer = ROLE_MONITOR, .name = "monitor", .on_packet = switch_monitor,
+	.on_down = on_down,
 };
 
 static const struct link_end operator_end = {
 	.me = ROLE_EXECUTOR, .peer = ROLE_OPERATOR, .name = "operator", .on_packet = switch_operator,
+	.on_down = on_down,
 };
 
 void window_open(struct executor *x)
 {
-	x->monitor_door = link_listen(x->loop, proc_fd("monitor.sock"), &monitor_end, x, 2);
-	x->operator_door = link_listen(x->loop, proc_fd("operator.sock"), &operator_end, x, 8);
+	x->monitor_door = link_listen(x->loop, proc_fd("monitor.sock"), &monitor_end, x, 4);
+	x->operator_door = link_listen(x->loop, proc_fd("operator.sock"), &operator_end, x, 12);
 }

@@ -89,7 +89,11 @@
 #define COUNTERS_MONITOR(C) \
 	C(MONITOR, requests,          TOTAL, "HTTP requests answered") \
 	C(MONITOR, bad_requests,      TOTAL, "HTTP requests refused") \
-	C(MONITOR, clients,           GAUGE, "connected clients")
+	C(MONITOR, clients,           GAUGE, "connected clients") \
+	C(MONITOR, streams,           GAUGE, "clients that follow /v1/events") \
+	C(MONITOR, changes,           TOTAL, "changes of state told to them") \
+	C(MONITOR, streams_refused,   TOTAL, "clients of /v1/events for whom there was no place") \
+	C(MONITOR, streams_dropped,   TOTAL, "clients of /v1/events that took nothing and were cut off")
 
 /* The supervisor counts what befalls its children; one row for each role in its own page. */
 #define COUNTERS_SUPERVISOR(C) \

@@ -90,7 +90,8 @@
 	E(K008, replaced,         WARN,  "another transaction of the same request was signed; the first one's nonce is gone", "") \
 	E(K009, key_bad,          ERROR, "the key is not usable", "check key_file: 64 hexadecimal digits, the key of the configured account") \
 	E(K010, adopted,          INFO,  "the account's next nonce was said", "") \
-	E(M001, listening,        INFO,  "the window for operators is open", "")
+	E(M001, listening,        INFO,  "the window for operators is open", "") \
+	E(M002, stream_dropped,   WARN,  "a client of /v1/events took nothing of what waited for it and was cut off", "nothing: it held up nobody, and may come back with its Last-Event-ID")
 
 enum log_event {
 #define E(code, name, level, text, hint) EV_##code##_##name,

@@ -28,6 +28,7 @@
 #define IPC_RAW_TX_MAX   (96 * 1024)
 #define IPC_OPEN_MAX     (40 * 1024)	/* open blocks in one resume: 1,024 of 40 bytes */
 #define IPC_FIELDS_MAX   24
+#define IPC_FOLLOW_NOW   UINT64_MAX
 
 /* role, program, what it is */
 #define IPC_ROLES(R) \
@@ -99,7 +100,8 @@ enum ipc_role {
 	MSG(0x62, sign_refused, SIGNER,   SUBMITTER,  0, "Not signed, and the rule that forbids it.")
 
 #define IPC_WINDOW_TO_EXECUTOR(MSG) \
-	MSG(0x70, query,       OPERATOR,  EXECUTOR,   4, "Ask for status, one request, or a list.")
+	MSG(0x70, query,       OPERATOR,  EXECUTOR,   4, "Ask for status, one request, or a list.") \
+	MSG(0x71, follow,      OPERATOR,  EXECUTOR,   4, "Say the changes of state after this one; answered by changes and one followed.")
 
 #define IPC_OPERATOR_TO_EXECUTOR(MSG) \
 	MSG(0x72, retry,       OPERATOR,  EXECUTOR,   4, "Try again what is refused, expired or held (op 0: all of them).") \
@@ -114,11 +116,18 @@ enum ipc_role {
 	MSG(0x82, figure,      EXECUTOR,  OPERATOR,   0, "One number of the status.") \
 	MSG(0x83, done,        EXECUTOR,  OPERATOR,   0, "The answer to a query or command ends here.")
 
+#define IPC_CHANGE_TO_WINDOW(MSG) \
+	MSG(0x84, change,      EXECUTOR,  OPERATOR,   0, "One change of state of a request, as it is on disk.")
+
+#define IPC_FOLLOWED_TO_WINDOW(MSG) \
+	MSG(0x85, followed,    EXECUTOR,  OPERATOR,   0, "The answer to a follow ends here; gives back its credit.")
+
 #define IPC_ALL(MSG) \
 	IPC_ANY(MSG) IPC_LISTENER_TO_EXECUTOR(MSG) IPC_EXECUTOR_TO_LISTENER(MSG) \
 	IPC_EXECUTOR_TO_SUBMITTER(MSG) IPC_SUBMITTER_TO_EXECUTOR(MSG) \
 	IPC_SUBMITTER_TO_SIGNER(MSG) IPC_SIGNER_TO_SUBMITTER(MSG) \
-	IPC_WINDOW_TO_EXECUTOR(MSG) IPC_OPERATOR_TO_EXECUTOR(MSG) IPC_EXECUTOR_TO_WINDOW(MSG)
+	IPC_WINDOW_TO_EXECUTOR(MSG) IPC_OPERATOR_TO_EXECUTOR(MSG) IPC_EXECUTOR_TO_WINDOW(MSG) \
+	IPC_CHANGE_TO_WINDOW(MSG) IPC_FOLLOWED_TO_WINDOW(MSG)
 
 /* F(message, type, field, limit, what it is) */
 
@@ -321,7 +330,16 @@ enum ipc_role {
 	F(m, b32,   id,        0, "Request id on the chain, of one request.") \
 	F(m, u64,   state,     0, "Filter of a list (0: all).") \
 	F(m, u64,   before,    0, "List: operation numbers below this one (0: from the newest).") \
-	F(m, u64,   limit,     0, "List: rows at the most, 1 to 1,000.")
+	F(m, u64,   limit,     0, "List: rows at the most, 1 to 1,000.") \
+	F(m, u64,   since_ms,  0, "List: first seen at this Unix millisecond or later.") \
+	F(m, u64,   until_ms,  0, "List: first seen before this one (0: no filter).") \
+	F(m, str,   reason,   80, "List: words of the reason, capitals or not (empty: no filter).")
+
+#define IPC_follow(F, m) \
+	F(m, u64,   tag,       0, "Echoed in every part of the answer.") \
+	F(m, u64,   from,      0, "Changes above this sequence number; 0: all that are kept; IPC_FOLLOW_NOW: none, only where the record ends.") \
+	F(m, u64,   limit,     0, "Changes at the most, 1 to 1,000.") \
+	F(m, u64,   wait,      0, "1: answer when there is a change; 0: answer at once.")
 
 #define IPC_retry(F, m) \
 	F(m, u64,   tag,       0, "Echoed.") \
@@ -384,7 +402,27 @@ enum ipc_role {
 #define IPC_done(F, m) \
 	F(m, u64,   tag,       0, "Of the query or command.") \
 	F(m, u64,   count,     0, "How many rows, or how many requests were changed.") \
-	F(m, str,   text,    200, "Empty, or why nothing was done.")
+	F(m, str,   text,    200, "Empty, or why nothing was done.") \
+	F(m, u64,   next,      0, "List: where the next page begins (before); 0: this was the last.")
+
+#define IPC_change(F, m) \
+	F(m, u64,   tag,       0, "Of the follow or query.") \
+	F(m, u64,   seq,       0, "Sequence number: grows, is never used again, also across restarts.") \
+	F(m, u64,   op,        0, "Operation number.") \
+	F(m, u64,   chain,     0, "Chain id.") \
+	F(m, u64,   kind,      0, "Operation kind.") \
+	F(m, b32,   id,        0, "Request id on the chain.") \
+	F(m, u64,   state,     0, "The state it came to.") \
+	F(m, u64,   at_ms,     0, "Unix milliseconds.") \
+	F(m, u64,   block,     0, "Block of our transaction where it has one, else of the event.") \
+	F(m, b32,   tx,        0, "Our transaction; zero while there is none.") \
+	F(m, str,   reason,  200, "Why, when it is not the ordinary way.")
+
+#define IPC_followed(F, m) \
+	F(m, u64,   tag,       0, "Of the follow.") \
+	F(m, u64,   count,     0, "How many changes were said.") \
+	F(m, u64,   next,      0, "Where to go on: from, of the next follow.") \
+	F(m, str,   reset,   100, "Empty, or why changes between from and next are missing: no change was said.")
 
 /* From here on: what the rows become. */
 

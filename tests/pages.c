@@ -12,8 +12,10 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "proto/ipc.h"
+#include "proto/limits.h"
 #include "proto/options.h"
 #include "supervisor/cli/commands.h"
+#include "supervisor/monitor/routes.h"
 
 static const char *const type_text[] = {
 	[IPC_u64] = "u64", [IPC_b20] = "b20", [IPC_b32] = "b32", [IPC_u256] = "u256",
@@ -82,6 +84,22 @@ static void print_command(const char *name, const char *arguments, const char *t
 	item(head, text);
 }
 
+static void print_route(const char *path, const char *query, const char *text)
+{
+	char head[200];
+
+	snprintf(head, sizeof(head), "GET %s%s", path, query);
+	item(head, text);
+}
+
+static void print_limit(const char *name, unsigned value, const char *text)
+{
+	char head[60];
+
+	snprintf(head, sizeof(head), "%s %u", name, value);
+	item(head, text);
+}
+
 static void print_man1(void)
 {
 	printf(".TH KMS-CONNECTOR 1 \"\" \"kms-connector " BUILD_VERSION "\"\n"
@@ -90,6 +108,14 @@ static void print_man1(void)
 #define C(name, function, needs, arguments, text) print_command(name, arguments, text);
 	COMMANDS(C)
 #undef C
+	printf(".SH MONITOR\nOver HTTP at monitor.listen (127.0.0.1:9464), for reading only.\n");
+#define R(path, answer, query, text) print_route(path, query, text);
+	ROUTES(R)
+#undef R
+	printf(".SH LIMITS\nOf what is kept and told of the requests' changes of state.\n");
+#define L(name, value, text) print_limit(#name, value, text);
+	LIMITS(L)
+#undef L
 	printf(".SH EXIT STATUS\n");
 #define X(code, name, text) item(#code, text);
 	EXITS(X)

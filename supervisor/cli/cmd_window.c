@@ -3,16 +3,17 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "common/loop.h"
 #include "common/opid.h"
 #include "common/window.h"
+#include "proto/limits.h"
 #include "proto/operations.h"
 #include "proto/states.h"
 #include "supervisor/cli/commands.h"
+#include "supervisor/cli/rows.h"
 #include "supervisor/cli/talk.h"
-
-#define ROW_BYTES 8192
+#include "supervisor/cli/value.h"
 
 static struct talk talk;	/* one for each run of a command; 128 KiB */
 
@@ -44,22 +45,28 @@ static int broken(enum err e)
 	return EXIT_online;
 }
 
-/* Rows to ON_ROW until done; *done_out then holds count and text (borrowed from talk). */
-static enum err take_rows(void (*on_row)(const struct msg_row *m, void *owner), void *owner,
-			  struct msg_done *done_out)
+/* What is done with the parts of an answer; either may be NULL. */
+struct taker {
+	void (*on_row)(const struct msg_row *m, void *owner);
+	void (*on_change)(const struct msg_change *m, void *owner);
+	void *owner;
+};
+
+/* Parts to TAKER until done; *done_out then holds count and text (borrowed from talk). */
+static enum err take_rows(const struct taker *t, struct msg_done *done_out)
 {
 	for (;;) {
 		struct ipc_frame f;
 		struct msg_row row;
+		struct msg_change change;
 		enum err e = talk_next(&talk, &f);
 
 		if (!e && f.msg == &ipc_done)
 			return wire_decode(&f, done_out);
-		if (!e && f.msg == &ipc_row) {
-			e = wire_decode(&f, &row);
-			if (!e && on_row)
-				on_row(&row, owner);
-		}
+		if (!e && f.msg == &ipc_row && t->on_row && !(e = wire_decode(&f, &row)))
+			t->on_row(&row, t->owner);
+		if (!e && f.msg == &ipc_change && t->on_change && !(e = wire_decode(&f, &change)))
+			t->on_change(&change, t->owner);
 		if (e)
 			return e;
 	}
@@ -69,25 +76,17 @@ static enum err take_rows(void (*on_row)(const struct msg_row *m, void *owner), 
 
 struct list {
 	bool json;
-	unsigned rows;
-	uint64_t last_op;
+	unsigned rows, steps;
+	bool in_history;		/* of the last row */
 };
 
-static void print_time(uint64_t unix_ms, char out[24])
-{
-	time_t t = (time_t)(unix_ms / 1000);
-	struct tm tm;
-
-	gmtime_r(&t, &tm);
-	strftime(out, 24, "%Y-%m-%d %H:%M:%S", &tm);
-}
-
-static void print_json(const struct msg_row *m, bool first)
+static void print_json(void (*write)(struct text *t, const struct msg_row *m), const struct msg_row *m,
+		       bool first)
 {
 	struct text t;
 
-	text_init(&t, ROW_BYTES);
-	window_row(&t, m);
+	text_init(&t, ROWS_BYTES);
+	write(&t, m);
 	printf("%s%s", first ? "" : ",\n", t.len ? t.p : "null");
 	text_fini(&t);
 }
@@ -95,19 +94,17 @@ static void print_json(const struct msg_row *m, bool first)
 static void on_list_row(const struct msg_row *m, void *owner)
 {
 	struct list *l = owner;
-	char id[OPID_TEXT], reason[201], when[24];
+	char id[OPID_TEXT], reason[201], when[ROWS_TIME];
 	const char *state = state_name(m->state);
 
-	l->last_op = m->op;
 	if (l->json) {
-		print_json(m, l->rows++ == 0);
+		print_json(window_row, m, l->rows++ == 0);
 		return;
 	}
 	if (l->rows++ == 0)
 		printf("%-24s %-11s %-20s %s\n", "request", "state", "changed (UTC)", "reason");
-	print_time(m->at_ms, when);
 	printf("%-24s %-11s %-20s %s\n", opid_text(m->kind, &m->id, id), state ? state : "unknown",
-	       when, wire_text(m->reason, reason, sizeof(reason)));
+	       rows_time(m->at_ms, when), wire_text(m->reason, reason, sizeof(reason)));
 }
 
 /* Value of the option at argv[*i] ("--state held" or "--state=held"); NULL when it is another. */
@@ -141,67 +138,125 @@ static bool parse_number(const char *word, uint64_t *out)
 	return *word >= '0' && *word <= '9' && *rest == 0 && errno == 0;
 }
 
+/* An age such as 2h, or Unix milliseconds. */
+static bool parse_when(const char *word, uint64_t *out)
+{
+	static const struct option_row row = { .path = "", .type = OPT_TYPE_start };
+	struct parsed p = { .is_age = false };
+	struct why why;
+
+	if (!value_parse(&row, word, &p, &why))
+		return false;
+	*out = p.is_age ? clock_unix_ms() - p.age_s * 1000 : p.number;
+	return *out < 1ull << 53;
+}
+
+static bool parse_state(const char *word, uint64_t *out)
+{
+	*out = (uint64_t)state_by_name(word);
+	return *out != 0;
+}
+
 static bool parse_limit(const char *word, uint64_t *out)
 {
-	return parse_number(word, out) && *out >= 1 && *out <= 1000;
+	return parse_number(word, out) && *out >= 1 && *out <= LIMIT_LIST_ROWS;
+}
+
+static bool parse_before(const char *word, uint64_t *out)
+{
+	return parse_number(word, out) && *out >= 1;
+}
+
+/* option, how it is read, where it goes */
+#define LIST_OPTIONS(O) \
+	O("--state",  parse_state,  state) \
+	O("--kind",   parse_kind,   kind) \
+	O("--since",  parse_when,   since_ms) \
+	O("--until",  parse_when,   until_ms) \
+	O("--before", parse_before, before) \
+	O("--limit",  parse_limit,  limit)
+
+/* False when it is none of them, or not rightly said. */
+static bool parse_list_option(int argc, char **argv, int *i, struct msg_query *q)
+{
+	const char *v;
+
+#define O(name, parse, field) \
+	if ((v = option(argc, argv, i, name))) \
+		return parse(v, &q->field);
+	LIST_OPTIONS(O)
+#undef O
+	v = option(argc, argv, i, "--reason");
+	if (!v || strlen(v) > 80 || strpbrk(v, "\n\r\t\x1b\x7f"))
+		return false;
+	q->reason = bytes_str(v);
+	return true;
 }
 
 static bool parse_list(int argc, char **argv, struct msg_query *q, bool *json)
 {
 	for (int i = 1; i < argc; i++) {
-		const char *v;
-
 		if (strcmp(argv[i], "--json") == 0)
 			*json = true;
-		else if ((v = option(argc, argv, &i, "--state"))) {
-			q->state = (uint64_t)state_by_name(v);
-			if (!q->state)
-				return false;
-		} else if ((v = option(argc, argv, &i, "--kind"))) {
-			if (!parse_kind(v, &q->kind))
-				return false;
-		} else if (!(v = option(argc, argv, &i, "--limit")) || !parse_limit(v, &q->limit)) {
+		else if (!parse_list_option(argc, argv, &i, q))
 			return false;
-		}
 	}
 	return true;
 }
 
-/* All rows of a query, each by ON_ROW(row, L). */
-static int print_rows(const struct connector_config *c, struct msg_query *q,
-		      void (*on_row)(const struct msg_row *m, void *owner), struct list *l)
+/* A filter that little fits is answered a part at a time. */
+static enum err take_page(struct msg_query *q, struct list *l, struct msg_done *done_out)
 {
-	struct msg_done done;
-	enum exit_code code = begin(c);
+	const struct taker t = { .on_row = on_list_row, .owner = l };
+	enum err e;
 
-	if (code)
-		return (int)code;
-	q->tag = talk.tag;
-	enum err e = talk_send(&talk, &ipc_query, q);
-	if (e)
-		return broken(e);
-	if (l->json)
-		printf("{\"requests\":[");
-	e = take_rows(on_row, l, &done);
-	if (l->json)
-		printf("]}\n");
-	if (e)
-		return broken(e);
-	talk_close(&talk);
-	return EXIT_ok;
+	do {
+		q->tag = ++talk.tag;
+		e = talk_send(&talk, &ipc_query, q);
+		e = e ? e : take_rows(&t, done_out);
+		if (e)
+			return e;
+		q->limit -= done_out->count;
+		q->before = done_out->next;
+	} while (q->limit && q->before);
+	return OK;
+}
+
+static void end_list(const struct list *l, uint64_t next)
+{
+	if (l->json && next)
+		printf("],\"next\":%" PRIu64 "}\n", next);
+	else if (l->json)
+		printf("],\"next\":null}\n");
+	else if (next)
+		printf("there are more: --before %" PRIu64 "\n", next);
+	else if (l->rows == 0)
+		printf("no requests\n");
 }
 
 int cmd_list(int argc, char **argv, const struct connector_config *c)
 {
 	struct msg_query q = { .what = 3, .limit = 50 };
 	struct list l = { .json = false };
+	struct msg_done done;
 
 	if (!parse_list(argc, argv, &q, &l.json))
-		return usage("list [--state STATE] [--kind KIND] [--limit 1..1000] [--json]");
-	int code = print_rows(c, &q, on_list_row, &l);
-	if (!code && l.rows == 0 && !l.json)
-		printf("no requests\n");
-	return code;
+		return usage("list [--state STATE] [--kind KIND] [--since AGE] [--until AGE] "
+			     "[--reason TEXT] [--before N] [--limit 1..1000] [--json]");
+	enum exit_code code = begin(c);
+	if (code)
+		return (int)code;
+	if (l.json)
+		printf("{\"requests\":[");
+	enum err e = take_page(&q, &l, &done);
+	if (e) {
+		if (l.json)
+			printf("]}\n");
+		return broken(e);
+	}
+	end_list(&l, q.before);
+	talk_close(&talk);
+	return EXIT_ok;
 }
 
 /* Printing one request. */
@@ -214,12 +269,10 @@ static void line_ms(const char *name, uint64_t ms)
 
 static void line_time(const char *name, uint64_t unix_ms)
 {
-	char when[24];
+	char when[ROWS_TIME];
 
-	if (!unix_ms)
-		return;
-	print_time(unix_ms, when);
-	printf("%-13s %s UTC\n", name, when);
+	if (unix_ms)
+		printf("%-13s %s UTC\n", name, rows_time(unix_ms, when));
 }
 
 /* One word a line: digests are long. */
@@ -266,36 +319,54 @@ static void print_request(const struct msg_row *m)
 		printf(", not in a block yet\n");
 }
 
+/* The history of a row comes after it. */
+static void end_history(struct list *l)
+{
+	if (l->in_history && l->json)
+		printf("]}");
+	l->in_history = false;
+}
+
 static void on_show_row(const struct msg_row *m, void *owner)
 {
 	struct list *l = owner;
 
+	end_history(l);
 	if (l->json)
-		print_json(m, l->rows == 0);
+		print_json(window_row_begin, m, l->rows == 0);
 	else {
 		if (l->rows)
 			printf("\n");	/* an earlier version of the same id */
 		print_request(m);
 	}
 	l->rows++;
+	l->steps = 0;
+	l->in_history = true;
 }
 
-/* ID at argv[1]; a line on standard error if it is none. */
-static bool parse_id(const char *word, uint64_t *kind, struct b32 *id)
+static void on_show_change(const struct msg_change *m, void *owner)
 {
-	enum err e = opid_parse(word, kind, id);
+	struct list *l = owner;
+	struct text t;
 
-	if (!e)
-		return true;
-	fprintf(stderr, "kms-connector: %s: %s; an id looks like public-7 or keygen-0x1234\n", word,
-		e == ERR_UNKNOWN ? "no kind of request has this prefix" : err_text(e));
-	return false;
+	if (l->json) {
+		text_init(&t, ROWS_BYTES);
+		window_change(&t, m);
+		printf("%s%s", l->steps ? "," : "", t.len ? t.p : "null");
+		text_fini(&t);
+	} else {
+		printf("%-13s ", l->steps ? "" : "history");
+		rows_print_change(m, false);
+	}
+	l->steps++;
 }
 
 int cmd_show(int argc, char **argv, const struct connector_config *c)
 {
 	struct msg_query q = { .what = 2, .limit = 20 };
 	struct list l = { .json = false };
+	const struct taker t = { .on_row = on_show_row, .on_change = on_show_change, .owner = &l };
+	struct msg_done done;
 	const char *word = NULL;
 
 	for (int i = 1; i < argc; i++) {
@@ -308,20 +379,32 @@ int cmd_show(int argc, char **argv, const struct connector_config *c)
 	}
 	if (!word)
 		return usage("show ID [--json]");
-	if (!parse_id(word, &q.kind, &q.id))
+	if (!rows_parse_id(word, &q.kind, &q.id))
 		return EXIT_usage;
-	int code = print_rows(c, &q, on_show_row, &l);
-	if (code || l.rows)
-		return code;
-	if (!l.json)
+	enum exit_code code = begin(c);
+	if (code)
+		return (int)code;
+	q.tag = talk.tag;
+	enum err e = talk_send(&talk, &ipc_query, &q);
+	if (l.json && !e)
+		printf("{\"requests\":[");
+	e = e ? e : take_rows(&t, &done);
+	end_history(&l);
+	if (l.json)
+		printf("]}\n");
+	if (e)
+		return broken(e);
+	talk_close(&talk);
+	if (l.rows == 0 && !l.json)
 		fprintf(stderr, "kms-connector: no request %s\n", word);
-	return EXIT_degraded;
+	return l.rows ? EXIT_ok : EXIT_degraded;
 }
 
 /* Commands that change something: sent, then the executor's sentence. */
 static int command(const struct connector_config *c, const struct ipc_msg *msg, const void *m,
 		   const char *verb)
 {
+	const struct taker none = { .owner = NULL };
 	struct msg_done done;
 	char text[201];
 	enum exit_code code = begin(c);
@@ -329,7 +412,7 @@ static int command(const struct connector_config *c, const struct ipc_msg *msg, 
 	if (code)
 		return (int)code;
 	enum err e = talk_send(&talk, msg, m);
-	e = e ? e : take_rows(NULL, NULL, &done);
+	e = e ? e : take_rows(&none, &done);
 	if (e)
 		return broken(e);
 	wire_text(done.text, text, sizeof(text));
@@ -349,7 +432,7 @@ int cmd_retry(int argc, char **argv, const struct connector_config *c)
 
 	if (argc != 2)
 		return usage("retry ID | --all");
-	if (strcmp(argv[1], "--all") != 0 && !parse_id(argv[1], &m.kind, &m.id))
+	if (strcmp(argv[1], "--all") != 0 && !rows_parse_id(argv[1], &m.kind, &m.id))
 		return EXIT_usage;
 	return command(c, &ipc_retry, &m, "retry");
 }
@@ -360,7 +443,7 @@ int cmd_drop(int argc, char **argv, const struct connector_config *c)
 
 	if (argc != 2)
 		return usage("drop ID");
-	if (!parse_id(argv[1], &m.kind, &m.id))
+	if (!rows_parse_id(argv[1], &m.kind, &m.id))
 		return EXIT_usage;
 	return command(c, &ipc_drop, &m, "drop");
 }

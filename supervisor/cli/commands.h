@@ -19,8 +19,9 @@ enum command_needs {
 	C("run",      cmd_run,      NEEDS_KEY,     "", "start all processes and stay in the foreground") \
 	C("check",    cmd_check,    NEEDS_KEY,     "[--online] [--json]", "check the configuration, say what it will do") \
 	C("status",   cmd_status,   NEEDS_CONFIG,  "[--json]", "what runs, what is paused, what needs you") \
-	C("list",     cmd_list,     NEEDS_CONFIG,  "[--json] ...", "requests, newest first") \
-	C("show",     cmd_show,     NEEDS_CONFIG,  "[--json] ID", "everything about one request") \
+	C("list",     cmd_list,     NEEDS_CONFIG,  "[--json] ...", "requests, newest first; by --state, --kind, --since and --until (2h), --reason; --limit, --before") \
+	C("show",     cmd_show,     NEEDS_CONFIG,  "[--json] ID", "everything about one request, with the history of its states") \
+	C("watch",    cmd_watch,    NEEDS_CONFIG,  "[--json] [ID]", "changes of state as they happen (--since NUMBER); of ID until it ends: exit 0 when done, else 1") \
 	C("retry",    cmd_retry,    NEEDS_CONFIG,  "ID | --all", "try a refused, expired or held request again") \
 	C("drop",     cmd_drop,     NEEDS_CONFIG,  "ID", "give one request up") \
 	C("pause",    cmd_pause,    NEEDS_CONFIG,  "core | sending", "stop a stage until continue") \

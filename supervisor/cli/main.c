@@ -112,7 +112,7 @@ static int serve(const struct call *call)
 
 	if (!command)
 		return usage("unknown command", name);
-	if (command->function != cmd_show && has_secret(call))
+	if (command->function != cmd_show && command->function != cmd_watch && has_secret(call))
 		return usage(
 			"a secret on the command line can be read by every process; take another "
 			"key, and name its file in key_file",

@@ -31,10 +31,14 @@ static enum err wait_readable(struct talk *t)
 	struct pollfd p = { .fd = t->fd, .events = POLLIN };
 
 	for (;;) {
-		uint64_t now_ms = clock_mono_ms();
+		uint64_t now_ms = clock_mono_ms(), left_ms = t->until_ms - now_ms;
+		struct timespec left = { .tv_sec = (time_t)(left_ms / 1000),
+					 .tv_nsec = (long)(left_ms % 1000) * 1000000 };
+		if (t->stop && *t->stop)
+			return ERR_CLOSED;
 		if (now_ms >= t->until_ms)
 			return ERR_TIMEOUT;
-		int n = poll(&p, 1, (int)(t->until_ms - now_ms));
+		int n = ppoll(&p, 1, &left, t->mask);
 		if (n > 0)
 			return OK;
 		if (n < 0 && errno != EINTR)

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <signal.h>
+
 #include "common/wire.h"
 #include "supervisor/config.h"
 
@@ -15,6 +17,9 @@ struct talk {
 	int fd;			/* -1: closed */
 	uint64_t until_ms;	/* monotonic: when waiting ends */
 	uint64_t tag;		/* of the question under way */
+	/* NULL, or what ends a wait when it is set, by a signal that MASK lets through meanwhile. */
+	const volatile sig_atomic_t *stop;
+	const sigset_t *mask;
 	uint8_t buf[IPC_PACKET_MAX];
 };
 

@@ -18,8 +18,11 @@ struct ask {
 	enum ask_step step;
 	uint64_t order;		/* first come, first asked */
 	struct msg_query query;
+	char reason[81];	/* of the query */
 	struct text rows, stages, figures;
-	uint64_t count, last_op;
+	bool in_row;		/* its history comes */
+	uint64_t count, next;
+	unsigned parts;
 	void (*on_answer)(void *client, void *owner, const struct answer *answer);
 	void *client, *owner;
 };
@@ -49,7 +52,7 @@ static void answer(struct ask *k, bool answered)
 	bool whole = !k->rows.cut && !k->stages.cut && !k->figures.cut;
 	struct answer a = { .answered = answered && whole, .rows = bytes_of(&k->rows),
 			    .stages = bytes_of(&k->stages), .figures = bytes_of(&k->figures),
-			    .count = k->count, .last_op = k->last_op };
+			    .count = k->count, .next = k->next };
 
 	if (k->step != ASK_ORPHAN)
 		k->on_answer(k->client, k->owner, &a);
@@ -103,6 +106,14 @@ static void comma(struct text *t)
 		text_add(t, ",");
 }
 
+/* The row of one request is open for its history until the next, or the end. */
+static void end_row(struct ask *k)
+{
+	if (k->in_row)
+		window_row_end(&k->rows);
+	k->in_row = false;
+}
+
 static enum err on_row(struct asks *a, struct link *l, const struct msg_row *m)
 {
 	struct ask *k = find_ask(a, m->tag);
@@ -110,10 +121,24 @@ static enum err on_row(struct asks *a, struct link *l, const struct msg_row *m)
 
 	if (!k)
 		return OK;	/* of a question before a lost link */
+	end_row(k);
 	comma(&k->rows);
-	window_row(&k->rows, m);
+	k->in_row = k->query.what == 2;
+	if (k->in_row)
+		window_row_begin(&k->rows, m);
+	else
+		window_row(&k->rows, m);
 	k->count++;
-	k->last_op = m->op;
+	return OK;
+}
+
+static enum err on_change(struct asks *a, struct link *l, const struct msg_change *m)
+{
+	struct ask *k = find_ask(a, m->tag);
+	(void)l;
+
+	if (k && k->in_row)
+		window_row_step(&k->rows, m);
 	return OK;
 }
 
@@ -141,18 +166,33 @@ static enum err on_figure(struct asks *a, struct link *l, const struct msg_figur
 	return OK;
 }
 
+/* A filter that little fits looks at a part of the requests at a time. */
+static bool goes_on(struct ask *k, const struct msg_done *m)
+{
+	if (k->step == ASK_ORPHAN || !m->next || m->count >= k->query.limit || ++k->parts == ASK_PARTS)
+		return false;
+	k->query.before = m->next;
+	k->query.limit -= m->count;
+	k->step = ASK_WAITING;
+	return true;
+}
+
 static enum err on_done(struct asks *a, struct link *l, const struct msg_done *m)
 {
 	struct ask *k = find_ask(a, m->tag);
 
 	link_credit_back(l, &ipc_query, 1);
-	if (k)
+	if (k && !goes_on(k, m)) {
+		end_row(k);
+		k->next = m->next;
 		answer(k, true);
+	}
 	pump(a);
 	return OK;
 }
 
-LINK_SWITCH(on_packet, IPC_EXECUTOR_TO_WINDOW)
+#define HEARS(MSG) IPC_EXECUTOR_TO_WINDOW(MSG) IPC_CHANGE_TO_WINDOW(MSG)
+LINK_SWITCH(on_packet, HEARS)
 
 static void on_up(void *owner, struct link *l)
 {
@@ -217,6 +257,8 @@ bool asks_put(struct asks *a, const struct msg_query *query,
 	*k = (struct ask){ .step = ASK_WAITING, .order = ++a->next_order, .query = *query,
 			   .on_answer = on_answer, .client = client, .owner = owner };
 	k->query.tag = k->order * ASKS_MAX + i;
+	wire_text(query->reason, k->reason, sizeof(k->reason));
+	k->query.reason = bytes_str(k->reason);
 	text_init(&k->rows, ASK_BYTES);
 	text_init(&k->stages, ASK_BYTES);
 	text_init(&k->figures, ASK_BYTES);

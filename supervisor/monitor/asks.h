@@ -14,6 +14,7 @@
 #define ASKS_PER_S  40
 #define ASK_BYTES   (1u << 20)	/* of one answer */
 #define ASK_ROWS    200		/* of one list */
+#define ASK_PARTS   20		/* asked for one list; then it is answered as it is */
 
 struct asks;		/* owned by the process */
 
@@ -23,14 +24,14 @@ struct answer {
 	struct bytes stages;
 	struct bytes figures;	/* members of an object */
 	uint64_t count;		/* of rows */
-	uint64_t last_op;	/* of the last row */
+	uint64_t next;		/* where the next page begins; 0: this was the last */
 };
 
 struct asks *asks_new(struct loop *loop, const char *path);
 void asks_free(struct asks **a);
 
 /*
- * QUERY's tag is set here.  ON_ANSWER is called once, unless asks_forget(CLIENT) came before;
+ * QUERY is copied; its tag is set here.  ON_ANSWER is called once, unless asks_forget(CLIENT) came before;
  * what it gets is borrowed.  False when no place is free.
  */
 bool asks_put(struct asks *a, const struct msg_query *query,

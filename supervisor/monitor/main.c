@@ -1,8 +1,8 @@
 /*
  * monitor - the window for operators: shows what happens, can change nothing.
  *
- * Hears:  GET requests; from the executor, rows, stages and figures.
- * Says:   query to the executor; pages, JSON and metrics to who asks.
+ * Hears:  GET requests; from the executor, rows, stages, figures, changes.
+ * Says:   query and follow to the executor; pages, JSON, metrics and events to who asks.
  * Owns:   its clients, until they have their answer.
  * Trusts: nobody.  Whoever can reach the port may read what is shown; the worst a client can
  *         get is the place of another for two seconds.

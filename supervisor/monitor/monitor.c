@@ -8,6 +8,8 @@
 #include "common/log.h"
 #include "common/proc.h"
 
+#define STALLED_SAID_MS 60000
+
 static void on_request(void *owner, struct client *c, const char *path, const char *query)
 {
 	struct monitor *self = owner;
@@ -21,12 +23,36 @@ static void on_gone(void *owner, struct client *c)
 	struct monitor *self = owner;
 
 	asks_forget(self->routes.asks, c);
+	events_gone(self->routes.events, c);
 }
 
-static void on_clients(void *owner, unsigned clients)
+static void on_room(void *owner, struct client *c)
+{
+	struct monitor *self = owner;
+	(void)c;
+
+	events_room(self->routes.events);
+}
+
+/* One line a minute; the counter has them all. */
+static void on_stalled(void *owner, struct client *c)
+{
+	struct monitor *self = owner;
+	uint64_t now_ms = clock_mono_ms();
+	(void)c;
+
+	count(CNT_MONITOR_streams_dropped, 1);
+	if (self->stalled_said_ms && now_ms < self->stalled_said_ms + STALLED_SAID_MS)
+		return;
+	self->stalled_said_ms = now_ms;
+	log_say(EV_M002_stream_dropped, "after_s=%d", LIMIT_EVENTS_STALL_S);
+}
+
+static void on_clients(void *owner, unsigned clients, unsigned streams)
 {
 	(void)owner;
 	gauge(CNT_MONITOR_clients, clients);
+	gauge(CNT_MONITOR_streams, streams);
 }
 
 static void on_refused(void *owner)
@@ -37,7 +63,7 @@ static void on_refused(void *owner)
 
 static const struct server_ops ops = {
 	.on_request = on_request, .on_gone = on_gone, .on_clients = on_clients,
-	.on_refused = on_refused,
+	.on_refused = on_refused, .on_room = on_room, .on_stalled = on_stalled,
 };
 
 /* Pages of all processes, as they were handed on; a page that is missing is not shown. */
@@ -62,6 +88,7 @@ void monitor_open(struct monitor *self)
 	self->loop = loop_new();
 	proc_path(path, "monitor.sock");
 	self->routes.asks = asks_new(self->loop, path);
+	self->routes.events = events_new(self->loop, path);
 	self->server = server_new(self->loop, proc_fd("http"), &ops, self);
 	log_say(EV_M001_listening, "http=%s", get_setting(proc_settings(), "http.listen"));
 	proc_ready(true);
@@ -71,6 +98,7 @@ int monitor_close(struct monitor *self, int code)
 {
 	server_free(&self->server);
 	asks_free(&self->routes.asks);
+	events_free(&self->routes.events);
 	loop_free(&self->loop);
 	return code;
 }

@@ -9,6 +9,7 @@ struct monitor {
 	struct loop *loop;		/* owned, as are the next two */
 	struct server *server;
 	struct routes routes;
+	uint64_t stalled_said_ms;	/* monotonic */
 };
 
 /* From the inherited descriptors http, counters.<role> and the link monitor.sock. */

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "common/opid.h"
+#include "common/proc.h"
 #include "proto/operations.h"
 #include "proto/states.h"
 #include "supervisor/monitor/page.h"
@@ -124,8 +125,8 @@ static void on_list_answer(void *client, void *owner, const struct answer *a)
 	text_init(&t, ANSWER_BYTES + 1024);
 	text_add(&t, "{\"requests\":[");
 	text_bytes(&t, a->rows);
-	text_add(&t, "],\"count\":%llu,\"before\":", (unsigned long long)a->count);
-	text_add(&t, a->count ? "%llu}\n" : "null}\n", (unsigned long long)a->last_op);
+	text_add(&t, "],\"count\":%llu,\"next\":", (unsigned long long)a->count);
+	text_add(&t, a->next ? "%llu}\n" : "null}\n", (unsigned long long)a->next);
 	answer_text(client, 200, JSON, &t);
 }
 
@@ -164,45 +165,132 @@ static void on_status(struct routes *r, struct client *c, const char *rest, cons
 	ask(r, c, &q, on_status_answer);
 }
 
-/* Decimal, from 1 to MAX. */
-static bool take_number(const char *s, uint64_t max, uint64_t *out)
+/* What may follow a path. */
+
+#define NUMBER_MAX ((1ull << 53) - 1)	/* every reader of JSON takes it exactly */
+
+/* Decimal, from MIN to MAX. */
+static bool take_number(const char *s, uint64_t min, uint64_t max, uint64_t *out)
 {
 	char *rest;
 
 	if (*s < '0' || *s > '9' || strlen(s) > 19)
 		return false;
 	*out = strtoull(s, &rest, 10);
-	return *rest == 0 && *out >= 1 && *out <= max;
+	return *rest == 0 && *out >= min && *out <= max;
+}
+
+static bool take_kind(const char *s, uint64_t *out)
+{
+	*out = (uint64_t)op_by_name(s);
+	if (!*out)
+		*out = (uint64_t)op_by_prefix(s, (unsigned)strlen(s));
+	return *out != 0;
+}
+
+static bool take_state(const char *s, uint64_t *out)
+{
+	*out = (uint64_t)state_by_name(s);
+	return *out != 0;
+}
+
+/* One or several with commas between them, as bits. */
+static bool take_states(char *s, uint64_t *out)
+{
+	for (char *word = s, *comma; word; word = comma) {
+		uint64_t state;
+		comma = strchr(word, ',');
+		if (comma)
+			*comma++ = 0;
+		if (!take_state(word, &state))
+			return false;
+		*out |= 1ull << state;
+	}
+	return true;
+}
+
+static bool is_words(const char *s, size_t max)
+{
+	size_t n = 0;
+
+	while (s[n] >= 0x20 && s[n] < 0x7f)
+		n++;
+	return s[n] == 0 && n <= max;
+}
+
+/* True when NAME is there and not empty; its value in WORD. */
+static bool has_word(const char *query, const char *name, char word[SERVER_PATH_MAX])
+{
+	return find_query(query, name, word, SERVER_PATH_MAX) && *word;
+}
+
+/* NULL, or what is wrong with it.  WORDS must live as long as Q. */
+static const char *parse_list(const char *query, struct msg_query *q, char words[SERVER_PATH_MAX])
+{
+	char word[SERVER_PATH_MAX];
+
+	if (has_word(query, "state", word) && !take_state(word, &q->state))
+		return "state is none of the states";
+	if (has_word(query, "kind", word) && !take_kind(word, &q->kind))
+		return "kind is none of the kinds";
+	if (has_word(query, "limit", word) && !take_number(word, 1, ASK_ROWS, &q->limit))
+		return "limit is a number from 1 to 200";
+	if (has_word(query, "before", word) && !take_number(word, 1, NUMBER_MAX, &q->before))
+		return "before is the next of another page";
+	if (has_word(query, "since", word) && !take_number(word, 0, NUMBER_MAX, &q->since_ms))
+		return "since is a time in Unix milliseconds";
+	if (has_word(query, "until", word) && !take_number(word, 0, NUMBER_MAX, &q->until_ms))
+		return "until is a time in Unix milliseconds";
+	if (has_word(query, "reason", words) && !is_words(words, 80))
+		return "reason is a text of at most 80 letters, digits and marks";
+	q->reason = bytes_str(words);
+	return NULL;
 }
 
 static void on_list(struct routes *r, struct client *c, const char *rest, const char *query)
 {
 	struct msg_query q = { .what = 3, .limit = 50 };
-	char word[40];
+	char words[SERVER_PATH_MAX] = "";
+	const char *why = parse_list(query, &q, words);
 	(void)rest;
 
-	if (find_query(query, "state", word, sizeof(word)) && *word &&
-	    !(q.state = (uint64_t)state_by_name(word))) {
-		answer_error(c, 400, "state is none of the states");
-		return;
+	if (why)
+		answer_error(c, 400, why);
+	else
+		ask(r, c, &q, on_list_answer);
+}
+
+/* The header counts more: a client that comes back sends the same path with it. */
+static const char *parse_events(struct client *c, const char *query, struct events_ask *a)
+{
+	char word[SERVER_PATH_MAX];
+
+	a->has_from = (find_header(c, "last-event-id", word, sizeof(word)) && *word) ||
+		      has_word(query, "since", word);
+	if (a->has_from && !take_number(word, 0, NUMBER_MAX, &a->from))
+		return "since and Last-Event-ID are sequence numbers";
+	if (has_word(query, "kind", word) && !take_kind(word, &a->kind))
+		return "kind is none of the kinds";
+	if (has_word(query, "state", word) && !take_states(word, &a->states))
+		return "state is none of the states";
+	if (!has_word(query, "id", word))
+		return NULL;
+	a->has_id = true;
+	return opid_parse(word, &a->kind, &a->id) == OK ? NULL : "an id looks like public-7 or keygen-0x1234";
+}
+
+static void on_events(struct routes *r, struct client *c, const char *rest, const char *query)
+{
+	struct events_ask a = { .has_from = false };
+	const char *why = parse_events(c, query, &a);
+	(void)rest;
+
+	if (why) {
+		answer_error(c, 400, why);
+	} else if (!events_open(r->events, c, &a)) {
+		count(CNT_MONITOR_streams_refused, 1);
+		answer_error(c, 503, "as many clients follow as may");
 	}
-	if (find_query(query, "kind", word, sizeof(word)) && *word &&
-	    !(q.kind = (uint64_t)op_by_name(word)) &&
-	    !(q.kind = (uint64_t)op_by_prefix(word, (unsigned)strlen(word)))) {
-		answer_error(c, 400, "kind is none of the kinds");
-		return;
-	}
-	if (find_query(query, "limit", word, sizeof(word)) && *word &&
-	    !take_number(word, ASK_ROWS, &q.limit)) {
-		answer_error(c, 400, "limit is a number from 1 to 200");
-		return;
-	}
-	if (find_query(query, "before", word, sizeof(word)) && *word &&
-	    !take_number(word, UINT64_MAX, &q.before)) {
-		answer_error(c, 400, "before is an operation number");
-		return;
-	}
-	ask(r, c, &q, on_list_answer);
 }
 
 static void on_one(struct routes *r, struct client *c, const char *rest, const char *query)
@@ -217,21 +305,11 @@ static void on_one(struct routes *r, struct client *c, const char *rest, const c
 	ask(r, c, &q, on_one_answer);
 }
 
-/* path ("*" at its end: one more word), who answers */
-#define ROUTES(R) \
-	R("/livez",         on_livez) \
-	R("/readyz",        on_readyz) \
-	R("/metrics",       on_metrics) \
-	R("/v1/status",     on_status) \
-	R("/v1/requests",   on_list) \
-	R("/v1/requests/*", on_one) \
-	R("/",              on_page)
-
 static const struct route {
 	const char *path;
 	void (*answer)(struct routes *r, struct client *c, const char *rest, const char *query);
 } routes[] = {
-#define R(path_, answer_) { .path = path_, .answer = answer_ },
+#define R(path_, answer_, query_, text_) { .path = path_, .answer = answer_ },
 	ROUTES(R)
 #undef R
 };

@@ -7,11 +7,16 @@
  *
  * Limits: SERVER_CLIENTS at once (more wait in the backlog), SERVER_HEAD_MAX bytes of request,
  * SERVER_READ_S to send it, SERVER_ANSWER_S for us to answer, SERVER_WRITE_S to take it.
+ *
+ * A stream is an answer without an end.  It leaves the place of the others for one of
+ * LIMIT_EVENTS_CLIENTS; LIMIT_EVENTS_BUFFER bytes may wait for it, and it may take nothing of
+ * them for LIMIT_EVENTS_STALL_S (proto/limits.h).
  */
 #pragma once
 
 #include "common/bytes.h"
 #include "common/loop.h"
+#include "proto/limits.h"
 
 #define SERVER_CLIENTS  16
 #define SERVER_HEAD_MAX 4096
@@ -29,8 +34,11 @@ struct server_ops {
 	void (*on_request)(void *owner, struct client *c, const char *path, const char *query);
 	/* It left, or we took too long: it must not be answered any more. */
 	void (*on_gone)(void *owner, struct client *c);
-	/* For counters: clients connected now; and one that was refused. */
-	void (*on_clients)(void *owner, unsigned clients);
+	/* A stream has taken all that waited; or nothing for too long, and it goes. */
+	void (*on_room)(void *owner, struct client *c);
+	void (*on_stalled)(void *owner, struct client *c);
+	/* For counters: clients and streams connected now; and one that was refused. */
+	void (*on_clients)(void *owner, unsigned clients, unsigned streams);
 	void (*on_refused)(void *owner);
 };
 
@@ -44,5 +52,20 @@ void server_free(struct server **s);
 void client_answer(struct client *c, unsigned status, const char *type, struct bytes body,
 		   const char *script_nonce);
 
-/* Value of NAME in a query string "a=1&b=2" to OUT; false when absent or longer than CAP - 1. */
+/* Instead of an answer: a stream begins.  False when there are as many as may be. */
+bool client_stream(struct client *c, const char *type) MUST_CHECK;
+
+/* More of the stream; copied.  False, and nothing of it, when too much would wait. */
+bool client_say(struct client *c, struct bytes text);
+size_t client_waiting(const struct client *c);	/* bytes that it has not taken */
+
+/* Value of a header to OUT, cut to CAP - 1 bytes; false when there is none. */
+bool find_header(const struct client *c, const char *name, char *out, size_t cap);
+
+/*
+ * Value of NAME in a query string "a=1&b=2" to OUT, with %20 and + as what they stand for; false
+ * when absent.  QUERY_BAD, which is no value of anything, when it is longer than CAP - 1 or has
+ * an escape that is none.
+ */
+#define QUERY_BAD "\x7f"
 bool find_query(const char *query, const char *name, char *out, size_t cap);

@@ -284,6 +284,13 @@ function addConnector(world, options) {
     return { code: how.code, signal: how.signal, output: text };
   };
 
+  /** A command that goes on: a started program, its outputs in the file `output`. */
+  world.background = (words, how) => {
+    const one = run(words, how);
+    world.started.push(one);
+    return one;
+  };
+
   /** Starts it; the first time the signer's journal is made by `key init`. */
   world.startConnector = async ({ init = true, args = [] } = {}) => {
     if (world.connector && !world.connector.ended) throw new Error('the connector runs already');

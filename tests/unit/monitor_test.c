@@ -1,300 +1,8 @@
-/*
- * monitor_test - the window as its clients see it: the real server, confined as it is in
- * service, over real sockets, with an executor that is played by this program.
- */
+/* monitor_test - what the window answers, and to whom it does not. */
 
-#include <criterion/criterion.h>
-
-#include <arpa/inet.h>
-#include <inttypes.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cjson/cJSON.h>
-
-#include "common/link.h"
-#include "common/log.h"
-#include "common/opid.h"
-#include "common/proc.h"
-#include "common/text.h"
-#include "proto/operations.h"
-#include "proto/states.h"
-#include "supervisor/monitor/monitor.h"
-#include "supervisor/pages.h"
-#include "supervisor/sockets.h"
-#include "supervisor/spawn.h"
+#include "tests/unit/monitor_world.h"
 
 TestSuite(monitor, .timeout = 30);
-
-/* The other processes: this program again, started with descriptors. */
-
-struct executor { struct loop *loop; };
-
-static struct b32 id_of(uint64_t n)
-{
-	struct b32 id = { .b = { 0 } };
-
-	be64_put(id.b + 24, n);
-	return id;
-}
-
-static void say_row(struct link *l, uint64_t tag, uint64_t n)
-{
-	static const char why[] = "quote \" slash \\ <script>";
-	struct msg_row m = { .tag = tag, .op = n, .chain = 421614, .kind = KIND_public_decryption,
-			     .id = id_of(n), .state = STATE_refused,
-			     .reason = BYTES(why, sizeof(why) - 1), .at_ms = 2000, .seen_ms = 1000 };
-
-	if (n == 7) {
-		m.state = STATE_done;
-		m.tx.b[0] = 0xab;
-		m.nonce = 0;
-		m.tx_block = 99;
-	}
-	check(send_row(l, &m) == OK);
-}
-
-static enum err on_query(struct executor *x, struct link *l, const struct msg_query *q)
-{
-	struct msg_stage stage = { .tag = q->tag, .name = BYTES("core", 4), .state = 2,
-				   .since_ms = 5, .why = BYTES("gone", 4) };
-	struct msg_figure figure = { .tag = q->tag, .name = BYTES("open", 4), .value = BYTES("12", 2) };
-	struct msg_done done = { .tag = q->tag };
-	(void)x;
-
-	if (q->what == 1) {
-		check(send_stage(l, &stage) == OK && send_figure(l, &figure) == OK);
-	} else if (q->what == 2) {
-		struct b32 seven = id_of(7), eight = id_of(8);
-		if (b32_eq(&q->id, &eight))
-			return OK;	/* a question that is never answered */
-		if (b32_eq(&q->id, &seven)) {
-			say_row(l, q->tag, 7);
-			done.count = 1;
-		}
-	} else {
-		for (uint64_t n = 0; n < q->limit && (!q->state || q->state == STATE_refused); n++) {
-			say_row(l, q->tag, 1000 - n);
-			done.count++;
-		}
-	}
-	check(send_done(l, &done) == OK);
-	return OK;
-}
-
-LINK_SWITCH(on_packet, IPC_WINDOW_TO_EXECUTOR)
-
-static const struct link_end executor_end = {
-	.me = ROLE_EXECUTOR, .peer = ROLE_MONITOR, .name = "monitor", .on_packet = on_packet,
-};
-
-static int play_executor(int argc, char **argv)
-{
-	static struct executor x;
-
-	proc_start(ROLE_EXECUTOR, argc, argv);
-	x.loop = loop_new();
-	link_listen(x.loop, proc_fd("monitor.sock"), &executor_end, &x, 4);
-	proc_ready(true);
-	return proc_serve(x.loop);
-}
-
-static int play_monitor(int argc, char **argv)
-{
-	static struct monitor self;
-
-	proc_start(ROLE_MONITOR, argc, argv);
-	monitor_open(&self);
-	proc_confine(RIGHTS_WINDOW);
-	return monitor_close(&self, proc_serve(self.loop));
-}
-
-__attribute__((constructor)) static void play(int argc, char **argv)
-{
-	if (!getenv("LISTEN_FDNAMES"))
-		return;
-	_exit(strcmp(argv[0], "kms-monitor") == 0 ? play_monitor(argc, argv)
-						  : play_executor(argc, argv));
-}
-
-/* One connector: directory, pages, two processes. */
-
-static char dir[] = "/tmp/monitor-XXXXXX";
-static struct pages pages;
-static struct sockets sockets;
-static struct who who[ROLE_COUNT];
-static int http, alive[2];
-static uint16_t port;
-static pid_t monitor, executor;
-
-static int settings_fd(void)
-{
-	struct settings *s = settings_new();
-	char zeros[65];
-
-	memset(zeros, '0', 64);
-	zeros[64] = 0;
-	cr_assert_eq(settings_put(s, "log.format", "logfmt"), OK);
-	cr_assert_eq(settings_put(s, "log.level", "error"), OK);
-	cr_assert_eq(settings_put(s, "network", zeros), OK);
-	cr_assert_eq(settings_put(s, "runtime_dir", dir), OK);
-	cr_assert_eq(settings_put(s, "http.listen", "127.0.0.1:0"), OK);
-	int fd = settings_to_fd(s, "config");
-	settings_free(&s);
-	cr_assert_geq(fd, 0);
-	return fd;
-}
-
-static pid_t start(enum ipc_role role, const char *name)
-{
-	struct spawn s = { .program = "/proc/self/exe", .name = name, .workdir = -1 };
-	int config = settings_fd();
-	char fd_name[32];
-
-	spawn_add(&s, "config", config);
-	spawn_add(&s, "counters", pages.fd[role]);
-	spawn_add(&s, "alive", alive[0]);
-	if (role == ROLE_EXECUTOR) {
-		spawn_add(&s, "monitor.sock", sockets.fd[LINK_monitor]);
-	} else {
-		spawn_add(&s, "http", http);
-		for (int i = 0; i < ROLE_COUNT; i++) {
-			if (pages.readable[i] < 0)
-				continue;
-			snprintf(fd_name, sizeof(fd_name), "counters.%s",
-				 ipc_role_name((enum ipc_role)i));
-			spawn_add(&s, fd_name, pages.readable[i]);
-		}
-	}
-	pid_t pid = spawn_start(&s);
-	close(config);
-	cr_assert_gt(pid, 0);
-	return pid;
-}
-
-static void wait_ready(enum ipc_role role)
-{
-	uint64_t until_ms = clock_mono_ms() + 5000;
-
-	while (!__atomic_load_n(&pages.page[role]->ready_ms, __ATOMIC_RELAXED)) {
-		cr_assert_lt(clock_mono_ms(), until_ms, "%s is not ready", ipc_role_name(role));
-		poll(NULL, 0, 5);
-	}
-}
-
-static void setup_without_executor(void)
-{
-	struct sockaddr_in sa;
-	socklen_t len = sizeof(sa);
-
-	cr_assert_not_null(mkdtemp(dir));
-	for (int i = 0; i < ROLE_COUNT; i++)
-		who[i] = (struct who){ .uid = geteuid(), .gid = getegid() };
-	cr_assert_eq(pages_open(&pages), OK);
-	cr_assert_eq(sockets_open(dir, who, &sockets), EXIT_ok);
-	cr_assert_eq(pipe(alive), 0);
-	http = sockets_listen_tcp("127.0.0.1", 0);
-	cr_assert_geq(http, 0);
-	cr_assert_eq(getsockname(http, (struct sockaddr *)&sa, &len), 0);
-	port = ntohs(sa.sin_port);
-	monitor = start(ROLE_MONITOR, "kms-monitor");
-	wait_ready(ROLE_MONITOR);
-}
-
-static void setup(void)
-{
-	setup_without_executor();
-	executor = start(ROLE_EXECUTOR, "kms-executor");
-	wait_ready(ROLE_EXECUTOR);
-}
-
-static void end_process(pid_t *pid)
-{
-	int status = 0;
-
-	if (!*pid)
-		return;
-	kill(*pid, SIGTERM);
-	cr_assert_eq(waitpid(*pid, &status, 0), *pid);
-	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "ended with status %x", status);
-	*pid = 0;
-}
-
-static void teardown(void)
-{
-	end_process(&monitor);
-	end_process(&executor);
-	sockets_close(&sockets);
-	pages_close(&pages);
-	rmdir(dir);
-}
-
-/* A client. */
-
-static char answer[1 << 20];
-
-static int dial(void)
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(port),
-				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	struct timeval patience = { .tv_sec = 8 };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	cr_assert_geq(fd, 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	cr_assert_eq(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	return fd;
-}
-
-/* Everything until the server closes; gives the status. */
-static unsigned hear(int fd)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while ((n = recv(fd, answer + len, sizeof(answer) - 1 - len, 0)) > 0)
-		len += (size_t)n;
-	cr_expect_eq(n, 0, "the server did not close");
-	answer[len] = 0;
-	close(fd);
-	return len > 12 ? (unsigned)strtoul(answer + 9, NULL, 10) : 0;
-}
-
-static unsigned get(const char *path)
-{
-	int fd = dial();
-
-	dprintf(fd, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
-	return hear(fd);
-}
-
-static const char *body(void)
-{
-	const char *end = strstr(answer, "\r\n\r\n");
-
-	return end ? end + 4 : "";
-}
-
-static bool says(const char *text)
-{
-	return strstr(answer, text) != NULL;
-}
-
-/* The executor's link comes up by itself, a moment after both run. */
-static void wait_for_executor(void)
-{
-	uint64_t until_ms = clock_mono_ms() + 5000;
-
-	do {
-		cr_assert_lt(clock_mono_ms(), until_ms);
-		cr_assert_eq(get("/v1/status"), 200);
-	} while (!says("\"executor\":true"));
-}
 
 Test(monitor, alive_and_ready, .init = setup, .fini = teardown)
 {
@@ -365,12 +73,18 @@ Test(monitor, status_and_requests, .init = setup, .fini = teardown)
 	cr_assert_str_eq(cJSON_GetObjectItem(row, "reason")->valuestring, "quote \" slash \\ <script>");
 	cr_assert_not(says("<script>"), "nothing a browser could take for markup");
 	cr_assert(cJSON_IsNull(cJSON_GetObjectItem(row, "nonce")));
-	cr_assert_eq(cJSON_GetObjectItem(json, "before")->valuedouble, 998);
+	cr_assert_eq(cJSON_GetObjectItem(json, "next")->valuedouble, 998);
 	cJSON_Delete(json);
 
 	cr_assert_eq(get("/v1/requests/public-7"), 200);
 	cr_assert(says("\"state\":\"done\""));
 	cr_assert(says("\"nonce\":0,\"tx_block\":99"), "the first nonce is a nonce");
+	json = cJSON_Parse(body());
+	cJSON *history = cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "requests"), 0),
+					     "history");
+	cr_assert_eq(cJSON_GetArraySize(history), 2);
+	cr_assert_eq(cJSON_GetObjectItem(cJSON_GetArrayItem(history, 1), "seq")->valuedouble, 7);
+	cJSON_Delete(json);
 	cr_assert_eq(get("/v1/requests/public-0x7"), 200);
 	cr_assert_eq(get("/v1/requests/public-9"), 404);
 	cr_assert_eq(get("/v1/requests?limit=200"), 200);
@@ -382,6 +96,41 @@ Test(monitor, status_and_requests, .init = setup, .fini = teardown)
 	cr_assert_eq(get("/v1/requests/public-x"), 400);
 	cr_assert_eq(get("/v1/requests/nobody-1"), 400);
 	cr_assert_eq(get("/v1/requests/"), 404);
+}
+
+static unsigned rows_of_page(void)
+{
+	cJSON *json = cJSON_Parse(body());
+	unsigned n = (unsigned)cJSON_GetArraySize(cJSON_GetObjectItem(json, "requests"));
+
+	cr_assert_eq(cJSON_GetObjectItem(json, "count")->valuedouble, n);
+	cJSON_Delete(json);
+	return n;
+}
+
+Test(monitor, pages_and_filters, .init = setup, .fini = teardown)
+{
+	wait_for_executor();
+	cr_assert_eq(get("/v1/requests?limit=4"), 200);
+	cr_assert_eq(rows_of_page(), 4);
+	cr_assert(says("\"next\":997}"));
+	cr_assert_eq(get("/v1/requests?limit=6&before=997"), 200);
+	cr_assert_eq(rows_of_page(), 6);
+	cr_assert(says("\"next\":null}"));
+	cr_assert_eq(get("/v1/requests?state=done"), 200);
+	cr_assert_eq(rows_of_page(), 0);
+	cr_assert_eq(get("/v1/requests?reason=no%20such+file&limit=3"), 200);
+	cr_assert_eq(rows_of_page(), 3, "found in several parts");
+	cr_assert(says("\"next\":998}"));
+
+	static const char *const bad[] = { "reason=%00", "reason=%0a", "reason=%zz", "reason=%e2%82%ac",
+		"since=x", "since=-5", "until=99999999999999999", "before=0", "before=1e5", "state=%", "limit=%3" };
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		char path[100];
+		snprintf(path, sizeof(path), "/v1/requests?%s", bad[i]);
+		cr_expect_eq(get(path), 400, "%s", bad[i]);
+	}
+	cr_assert_eq(get("/v1/requests/public-7"), 200, "the link has lived through all of it");
 }
 
 Test(monitor, without_executor, .init = setup_without_executor, .fini = teardown)
@@ -588,6 +337,11 @@ Test(monitor, query_words)
 	cr_assert_str_eq(v, "");
 	cr_assert_not(find_query("abc=1", "a", v, sizeof(v)));
 	cr_assert_not(find_query("a", "a", v, sizeof(v)));
-	cr_assert_not(find_query("a=12345678", "a", v, sizeof(v)));
+	cr_assert(find_query("a=12345678", "a", v, sizeof(v)) && strcmp(v, QUERY_BAD) == 0);
 	cr_assert_not(find_query("&&=&", "a", v, sizeof(v)));
+	cr_assert(find_query("a=%41+%2b%2C", "a", v, sizeof(v)));
+	cr_assert_str_eq(v, "A +,");
+	cr_assert(find_query("a=%4", "a", v, sizeof(v)) && strcmp(v, QUERY_BAD) == 0);
+	cr_assert(find_query("a=%", "a", v, sizeof(v)) && strcmp(v, QUERY_BAD) == 0);
+	cr_assert(find_query("a=x%00y", "a", v, sizeof(v)) && strcmp(v, QUERY_BAD) == 0);
 }
