@@ -53,7 +53,7 @@ static void send_store_row(void *owner, const struct store_row *r)
 		.state = r->state, .reason = bytes_str(r->reason), .at_ms = r->changed_ms,
 		.seen_ms = r->seen_ms, .fetch_ms = r->fetch_ms, .core_ms = r->core_ms,
 		.send_ms = r->send_ms, .block = r->block, .tx = r->tx, .nonce = r->nonce,
-		.tx_block = r->tx_block, .attempts = r->attempts, .result = text(r->result),
+		.tx_block = r->tx_block, .attempts = r->attempts, .result = bytes_str(r->result),
 	};
 
 	if (op_has_result_id(r->kind))
