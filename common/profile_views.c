@@ -121,8 +121,9 @@ static void load_read(struct load *l, enum profile_read_name name)
 		return;
 	if (rules[name].by_account)
 		load_key(l, reads[name], r);
-	else if (!takes(&r->function, rules[name].takes, rules[name].takes == 2))
-		load_trouble(l, ERR_FORMAT, 0, "this takes other parameters than %s needs", reads[name]);
+	else if (!takes(&r->function, rules[name].takes, rules[name].takes == 2) ||
+		 item_of(&r->function))
+		load_trouble(l, ERR_FORMAT, 0, "this takes other parameters than %s needs, or returns a list", reads[name]);
 	load_value(l, reads[name], r, rules[name].gives);
 }
 
