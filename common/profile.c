@@ -381,7 +381,15 @@ static void load_arguments(struct load *l, unsigned i)
 	}
 }
 
-/* The Core is told the domain of every request, also of those whose type is not given. */
+static const struct profile_request *find_kind(const struct load *l, enum op_kind kind)
+{
+	for (unsigned i = 0; i < l->out->requests; i++)
+		if (l->out->request[i].kind == kind)
+			return &l->out->request[i];
+	return NULL;
+}
+
+/* The Core is told the domain with every request, also where its type is not given. */
 static void load_eip712_type(struct load *l, unsigned i)
 {
 	struct profile_response *r = &l->out->response[i];
@@ -402,11 +410,11 @@ static void load_eip712_type(struct load *l, unsigned i)
 
 	const struct profile_domain *d = &l->out->domain[op_group(r->kind)];
 
-	if (!d->name[0]) {
+	if (!d->name[0] && (*type || find_kind(l, r->kind)))
 		load_trouble(l, ERR_MISSING, 0, "its domain is missing: name, version, contract in the "
 			"section eip712%s", op_group(r->kind) == OP_KEY ? ", under keys" : "");
+	if (!d->name[0])
 		return;
-	}
 
 	const struct profile_contract *c = &l->out->contract[d->contract];
 
@@ -417,14 +425,11 @@ static void load_eip712_type(struct load *l, unsigned i)
 static void check_contract(struct load *l, unsigned i)
 {
 	const struct profile_response *r = &l->out->response[i];
+	const struct profile_request *asked = find_kind(l, r->kind);
 
-	load_at(l, "response.%u.contract", i);
-	for (unsigned j = 0; j < l->out->requests; j++)
-		if (op_group(r->kind) == OP_KEY && l->out->request[j].kind == r->kind &&
-		    l->out->request[j].contract != r->contract)
-			load_trouble(l, ERR_CONFLICT, 0, "a key operation is answered where it was "
-				     "asked for, at %s",
-				     l->out->contract[l->out->request[j].contract].name);
+	if (op_group(r->kind) == OP_KEY && asked && asked->contract != r->contract)
+		load_trouble(l, ERR_CONFLICT, 0, "a key operation is answered where it was asked for, "
+			     "at %s", l->out->contract[asked->contract].name);
 }
 
 static void load_response(struct load *l, unsigned i)
