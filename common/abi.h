@@ -104,6 +104,7 @@ struct abi_view abi_item(struct abi_view v, uint32_t i);	/* i < abi_count(v) */
 
 /* Values.  The caller knows the type; abi_type_of() tells it. */
 enum abi_type abi_type_of(struct abi_view v);
+const char *abi_name_of(struct abi_view v);	/* "" if it has none; borrowed from the line */
 struct b32 abi_word(struct abi_view v);			/* any one-word type */
 struct bytes abi_bytes(struct abi_view v);		/* bytes, string */
 struct addr abi_addr(struct abi_view v);

@@ -311,6 +311,11 @@ enum abi_type abi_type_of(struct abi_view v)
 	return v.line->node[v.node].type;
 }
 
+const char *abi_name_of(struct abi_view v)
+{
+	return v.line->node[v.node].name;
+}
+
 struct b32 abi_word(struct abi_view v)
 {
 	struct b32 w;

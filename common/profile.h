@@ -89,10 +89,14 @@ struct profile_read {
 };
 
 #define PROFILE_READS(R) \
-	R(coprocessor_bucket, "bucket URL by the coprocessor's transaction sender") \
-	R(kms_identity,       "identity by the node's transaction sender") \
+	R(coprocessor_bucket, "coprocessors, with their buckets") \
+	R(kms_identity,       "KMS nodes, with their identities") \
 	R(current_key,        "id of the current key") \
 	R(fhe_params,         "FHE parameters in force") \
+	R(kms_identities,     "identities of the KMS nodes") \
+	R(coprocessor_identities, "identities of the coprocessors") \
+	R(majority,           "nodes that must agree on a public decryption") \
+	R(reconstruction,     "nodes that must answer a user decryption") \
 	R(public_access,      "is this handle publicly decryptable") \
 	R(user_access,        "may this account see this handle")
 

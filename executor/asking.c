@@ -206,6 +206,20 @@ static void keep_answer(struct op *op, const uint8_t *calldata, size_t len)
 	op_fire(op, OP_EVENT_answer, NULL);
 }
 
+static enum err read_answer(struct op *op, struct bytes message, uint8_t *out, size_t *len_out,
+			    const char **why_out)
+{
+	const struct kind *kind = find_kind(op->kind);
+	ProtobufCMessage *r = protobuf_c_message_unpack(kind->answer, NULL, message.len, message.p);
+
+	*why_out = "the answer is no message of its type";
+	if (!r)
+		return ERR_MISMATCH;
+	enum err e = kind->read_answer(op, r, out, len_out, why_out);
+	protobuf_c_message_free_unpacked(r, NULL);
+	return e;
+}
+
 static void take_answer(struct op *op, struct bytes message)
 {
 	static uint8_t calldata[IPC_CALLDATA_MAX];
@@ -213,7 +227,7 @@ static void take_answer(struct op *op, struct bytes message)
 	const char *why;
 	size_t len;
 
-	enum err e = find_kind(op->kind)->read_answer(op, message, calldata, &len, &why);
+	enum err e = read_answer(op, message, calldata, &len, &why);
 	if (e == ERR_TOO_BIG) {
 		give_room(op);
 		op_fire(op, OP_EVENT_refuse, why);

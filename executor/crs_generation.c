@@ -40,9 +40,10 @@ static enum err check_answer(const struct op *op, const Kms__V1__CrsGenResult *r
 	return OK;
 }
 
-static enum err read_checked(struct op *op, const Kms__V1__CrsGenResult *r, uint8_t *out,
-			     size_t *len_out, const char **why)
+static enum err read_answer(struct op *op, const void *message, uint8_t *out, size_t *len_out,
+			    const char **why)
 {
+	const Kms__V1__CrsGenResult *r = message;
 	struct eip712_values v = {
 		.result_id = op->request->core_id, .max_bits = r->max_num_bits,
 		.result = BYTES(r->crs_digest.data, r->crs_digest.len), .extra_data = BYTES("", 0),
@@ -62,23 +63,10 @@ static enum err read_checked(struct op *op, const Kms__V1__CrsGenResult *r, uint
 	return core_write_call(op, &parts, out, len_out, why);
 }
 
-static enum err read_answer(struct op *op, struct bytes message, uint8_t *out, size_t *len_out,
-			    const char **why_out)
-{
-	Kms__V1__CrsGenResult *r =
-		kms__v1__crs_gen_result__unpack(NULL, message.len, message.p);
-
-	*why_out = "the answer is no message of its type";
-	if (!r)
-		return ERR_MISMATCH;
-	enum err e = read_checked(op, r, out, len_out, why_out);
-	kms__v1__crs_gen_result__free_unpacked(r, NULL);
-	return e;
-}
-
 const struct kind kind_crsgen = {
 	.start_method = CORE_PATH "CrsGen",
 	.result_method = CORE_PATH "GetCrsGenResult",
 	.write_start = write_start,
+	.answer = &kms__v1__crs_gen_result__descriptor,
 	.read_answer = read_answer,
 };

@@ -108,9 +108,10 @@ static bool knows_types(const struct op *op, const Kms__V1__KeyGenResult *r)
 	return true;
 }
 
-static enum err read_checked(struct op *op, const Kms__V1__KeyGenResult *r, uint8_t *out,
-			     size_t *len_out, const char **why)
+static enum err read_answer(struct op *op, const void *message, uint8_t *out, size_t *len_out,
+			    const char **why)
 {
+	const Kms__V1__KeyGenResult *r = message;
 	static struct digests digests;
 	struct eip712_values v = { .preprocessing_id = op->request->preprocessing_id,
 				   .result_id = op->request->core_id, .extra_data = BYTES("", 0) };
@@ -140,20 +141,6 @@ static enum err read_checked(struct op *op, const Kms__V1__KeyGenResult *r, uint
 	return core_write_call(op, &parts, out, len_out, why);
 }
 
-static enum err read_answer(struct op *op, struct bytes message, uint8_t *out, size_t *len_out,
-			    const char **why_out)
-{
-	Kms__V1__KeyGenResult *r =
-		kms__v1__key_gen_result__unpack(NULL, message.len, message.p);
-
-	*why_out = "the answer is no message of its type";
-	if (!r)
-		return ERR_MISMATCH;
-	enum err e = read_checked(op, r, out, len_out, why_out);
-	kms__v1__key_gen_result__free_unpacked(r, NULL);
-	return e;
-}
-
 #define START  CORE_PATH "KeyGen"
 #define RESULT CORE_PATH "GetKeyGenResult"
 
@@ -161,6 +148,7 @@ const struct kind kind_keygen = {
 	.start_method = START,
 	.result_method = RESULT,
 	.write_start = write_start,
+	.answer = &kms__v1__key_gen_result__descriptor,
 	.read_answer = read_answer,
 	.consumes = true,
 };
@@ -169,6 +157,7 @@ const struct kind kind_ksk = {
 	.start_method = START,
 	.result_method = RESULT,
 	.write_start = write_start,
+	.answer = &kms__v1__key_gen_result__descriptor,
 	.read_answer = read_answer,
 	.consumes = true,
 };

@@ -35,9 +35,10 @@ static size_t write_start(struct op *op, grpc_slice *slices)
 	return 1;
 }
 
-static enum err read_checked(struct op *op, const Kms__V1__KeyGenPreprocResult *r, uint8_t *out,
-			     size_t *len_out, const char **why)
+static enum err read_answer(struct op *op, const void *message, uint8_t *out, size_t *len_out,
+			    const char **why)
 {
+	const Kms__V1__KeyGenPreprocResult *r = message;
 	struct eip712_values v = { .preprocessing_id = op->request->core_id,
 				   .extra_data = BYTES("", 0) };
 	struct core_parts parts = {
@@ -54,24 +55,11 @@ static enum err read_checked(struct op *op, const Kms__V1__KeyGenPreprocResult *
 	return core_write_call(op, &parts, out, len_out, why);
 }
 
-static enum err read_answer(struct op *op, struct bytes message, uint8_t *out, size_t *len_out,
-			    const char **why_out)
-{
-	Kms__V1__KeyGenPreprocResult *r =
-		kms__v1__key_gen_preproc_result__unpack(NULL, message.len, message.p);
-
-	*why_out = "the answer is no message of its type";
-	if (!r)
-		return ERR_MISMATCH;
-	enum err e = read_checked(op, r, out, len_out, why_out);
-	kms__v1__key_gen_preproc_result__free_unpacked(r, NULL);
-	return e;
-}
-
 const struct kind kind_preprocess_keygen = {
 	.start_method = PREPROCESSING_START,
 	.result_method = PREPROCESSING_RESULT,
 	.write_start = write_start,
+	.answer = &kms__v1__key_gen_preproc_result__descriptor,
 	.read_answer = read_answer,
 	.preprocesses = true,
 };
@@ -80,6 +68,7 @@ const struct kind kind_preprocess_ksk = {
 	.start_method = PREPROCESSING_START,
 	.result_method = PREPROCESSING_RESULT,
 	.write_start = write_start,
+	.answer = &kms__v1__key_gen_preproc_result__descriptor,
 	.read_answer = read_answer,
 	.preprocesses = true,
 };

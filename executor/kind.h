@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <protobuf-c/protobuf-c.h>
+
 #include "executor/op.h"
 
 #define CORE_PATH "/kms_service.v1.CoreServiceEndpoint/"
@@ -20,8 +22,9 @@ struct kind {
 	 * ERR_TOO_BIG: no transaction can carry it.  *why_out is a constant.  What it proves
 	 * beside the call goes to op->result.
 	 */
-	enum err (*read_answer)(struct op *op, struct bytes message, uint8_t *out, size_t *len_out,
+	enum err (*read_answer)(struct op *op, const void *message, uint8_t *out, size_t *len_out,
 				const char **why_out);
+	const ProtobufCMessageDescriptor *answer;	/* type of that message */
 	bool preprocesses;		/* a centralised Core needs no such step */
 	bool consumes;			/* needs a preprocessing that is kept alive until then */
 };

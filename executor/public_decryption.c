@@ -96,9 +96,10 @@ static enum err check_answer(const struct op *op, const Kms__V1__PublicDecryptio
 	return OK;
 }
 
-static enum err read_checked(struct op *op, const Kms__V1__PublicDecryptionResponse *r, uint8_t *out,
-			     size_t *len_out, const char **why)
+static enum err read_answer(struct op *op, const void *message, uint8_t *out, size_t *len_out,
+			    const char **why)
 {
+	const Kms__V1__PublicDecryptionResponse *r = message;
 	static uint8_t result[RESULT_MAX];
 	struct eip712_values v = { .handles_hash = op->request->handles_hash,
 				   .extra_data = op->request->extra_data };
@@ -119,23 +120,10 @@ static enum err read_checked(struct op *op, const Kms__V1__PublicDecryptionRespo
 	return e ? e : core_write_call(op, &parts, out, len_out, why);
 }
 
-static enum err read_answer(struct op *op, struct bytes message, uint8_t *out, size_t *len_out,
-			    const char **why_out)
-{
-	Kms__V1__PublicDecryptionResponse *r =
-		kms__v1__public_decryption_response__unpack(NULL, message.len, message.p);
-
-	*why_out = "the answer is no message of its type";
-	if (!r)
-		return ERR_MISMATCH;
-	enum err e = read_checked(op, r, out, len_out, why_out);
-	kms__v1__public_decryption_response__free_unpacked(r, NULL);
-	return e;
-}
-
 const struct kind kind_public_decryption = {
 	.start_method = CORE_PATH "PublicDecrypt",
 	.result_method = CORE_PATH "GetPublicDecryptionResult",
 	.write_start = write_start,
+	.answer = &kms__v1__public_decryption_response__descriptor,
 	.read_answer = read_answer,
 };

@@ -9,6 +9,7 @@
  */
 #include "executor/kind.h"
 #include "executor/message.h"
+#include "executor/user_decryption.h"
 
 #define FIELD_CIPHERTEXTS 2	/* of UserDecryptionRequest: typed_ciphertexts */
 
@@ -71,8 +72,11 @@ static void put_bytes(struct out *o, const ProtobufCBinaryData *v)
 	put(o, v->data, v->len);
 }
 
-static enum err encode_payload(const Kms__V1__UserDecryptionResponsePayload *p, struct out *o)
+enum err user_payload_encode(const Kms__V1__UserDecryptionResponsePayload *p, uint8_t *out,
+			     size_t cap, size_t *len_out)
 {
+	struct out all = { .p = out, .cap = cap }, *o = &all;
+
 	put_bytes(o, &p->verification_key);
 	put_bytes(o, &p->digest);
 	put_le(o, p->n_signcrypted_ciphertexts, 8);
@@ -86,6 +90,7 @@ static enum err encode_payload(const Kms__V1__UserDecryptionResponsePayload *p, 
 	}
 	put_le(o, p->party_id, 4);
 	put_le(o, p->degree, 4);
+	*len_out = o->len;
 	return o->overflow ? ERR_TOO_BIG : OK;
 }
 
@@ -114,11 +119,11 @@ static enum err check_answer(const struct op *op, const Kms__V1__UserDecryptionR
 										      : ERR_MISMATCH;
 }
 
-static enum err read_checked(struct op *op, const Kms__V1__UserDecryptionResponse *r, uint8_t *out,
-			     size_t *len_out, const char **why)
+static enum err read_answer(struct op *op, const void *message, uint8_t *out, size_t *len_out,
+			    const char **why)
 {
+	const Kms__V1__UserDecryptionResponse *r = message;
 	static uint8_t share[RESULT_MAX];
-	struct out o = { .p = share, .cap = sizeof(share) };
 	struct eip712_values v = { .handles_hash = op->request->handles_hash,
 				   .public_key_hash = op->request->public_key_hash,
 				   .extra_data = op->request->extra_data };
@@ -126,35 +131,24 @@ static enum err read_checked(struct op *op, const Kms__V1__UserDecryptionRespons
 		.signature = core_signature(r->signatures, r->n_signatures, &r->external_signature),
 	};
 
+	size_t len;
+
 	enum err e = check_answer(op, r, why);
 	if (e)
 		return e;
 	*why = "the answer is larger than a transaction's data may be";
-	e = encode_payload(r->payload, &o);
+	e = user_payload_encode(r->payload, share, sizeof(share), &len);
 	if (e)
 		return e;
-	v.result = parts.result = BYTES(share, o.len);
+	v.result = parts.result = BYTES(share, len);
 	e = core_check_signature(op, &v, parts.signature, why);
 	return e ? e : core_write_call(op, &parts, out, len_out, why);
-}
-
-static enum err read_answer(struct op *op, struct bytes message, uint8_t *out, size_t *len_out,
-			    const char **why_out)
-{
-	Kms__V1__UserDecryptionResponse *r =
-		kms__v1__user_decryption_response__unpack(NULL, message.len, message.p);
-
-	*why_out = "the answer is no message of its type";
-	if (!r)
-		return ERR_MISMATCH;
-	enum err e = read_checked(op, r, out, len_out, why_out);
-	kms__v1__user_decryption_response__free_unpacked(r, NULL);
-	return e;
 }
 
 const struct kind kind_user_decryption = {
 	.start_method = CORE_PATH "UserDecrypt",
 	.result_method = CORE_PATH "GetUserDecryptionResult",
 	.write_start = write_start,
+	.answer = &kms__v1__user_decryption_response__descriptor,
 	.read_answer = read_answer,
 };

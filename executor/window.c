@@ -334,6 +334,22 @@ static enum err on_proceed(struct executor *x, struct link *l, const struct msg_
 	return say_done(l, m->tag, 1, "");
 }
 
+/* The cursor follows what is read: it moves back with the first block that is complete. */
+static enum err on_reread(struct executor *x, struct link *l, const struct msg_reread *m)
+{
+	struct executor_chain *c = m->chain ? find_chain(x, m->chain) : &x->chain[0];
+	struct msg_rewind r = { .block = m->block };
+
+	if (!c)
+		return say_done(l, m->tag, 0, "no such chain");
+	if (!c->cursor.present || m->block > c->cursor.block)
+		return say_done(l, m->tag, 0, "this block has not been read yet");
+	r.chain = c->id;
+	if (!x->listener || send_rewind(x->listener, &r) != OK)
+		return say_done(l, m->tag, 0, "the listener is not connected; try again");
+	return say_done(l, m->tag, 1, "");
+}
+
 #define IPC_OPERATOR_MAY_SAY(MSG) IPC_WINDOW_TO_EXECUTOR(MSG) IPC_OPERATOR_TO_EXECUTOR(MSG)
 LINK_SWITCH(switch_monitor, IPC_WINDOW_TO_EXECUTOR)
 LINK_SWITCH(switch_operator, IPC_OPERATOR_MAY_SAY)

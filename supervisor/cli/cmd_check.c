@@ -13,16 +13,9 @@
 #define TYPICAL_GAS 300000u		/* of one answer on an Arbitrum chain */
 #define USUAL_FEE   100000000u		/* 0.1 gwei */
 
-/* Kinds that are answered; others are recorded and left to a later version. */
-static const enum op_kind answered[] = { KIND_public_decryption };
-
 static const char *what_becomes(enum op_kind kind)
 {
-	for (size_t i = 0; i < ARRAY_LEN(answered); i++)
-		if (answered[i] == kind)
-			return "answered";
-	return op_group(kind) == OP_OBSERVED ? "observed"
-					     : "recorded only: this version does not answer it";
+	return op_group(kind) == OP_OBSERVED ? "observed" : "answered";
 }
 
 static void print_urls(const struct settings *s, unsigned chain, const char *kind, const char *what)
@@ -193,8 +186,9 @@ static void print_json(const struct connector_config *c)
 	cJSON_AddStringToObject(root, "account", addr_text(&c->account, text));
 	cJSON_AddStringToObject(root, "network", get_setting(s, "network"));
 	cJSON_AddStringToObject(root, "data_dir", c->data_dir);
-	for (size_t i = 0; i < ARRAY_LEN(answered); i++)
-		cJSON_AddItemToArray(list, cJSON_CreateString(op_name(answered[i])));
+	for (unsigned kind = 1; kind < KIND_COUNT; kind++)
+		if (op_group(kind) != OP_OBSERVED)
+			cJSON_AddItemToArray(list, cJSON_CreateString(op_name(kind)));
 	cJSON_AddStringToObject(root, "budget_hour_eth", u256_eth(&m.hour, text));
 	cJSON_AddStringToObject(root, "budget_day_eth", u256_eth(&m.day, text));
 	cJSON_AddStringToObject(root, "worst_transaction_eth", u256_eth(&m.worst, text));

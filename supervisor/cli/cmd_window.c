@@ -1,5 +1,6 @@
 /* cmd_window - list, show, retry, drop, pause, continue: what an operator asks the executor. */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
@@ -131,12 +132,18 @@ static bool parse_kind(const char *word, uint64_t *out)
 	return *out != 0;
 }
 
-static bool parse_limit(const char *word, uint64_t *out)
+static bool parse_number(const char *word, uint64_t *out)
 {
 	char *rest;
 
+	errno = 0;
 	*out = strtoull(word, &rest, 10);
-	return *word >= '1' && *word <= '9' && *rest == 0 && *out <= 1000;
+	return *word >= '0' && *word <= '9' && *rest == 0 && errno == 0;
+}
+
+static bool parse_limit(const char *word, uint64_t *out)
+{
+	return parse_number(word, out) && *out >= 1 && *out <= 1000;
 }
 
 static bool parse_list(int argc, char **argv, struct msg_query *q, bool *json)
@@ -382,4 +389,21 @@ int cmd_continue(int argc, char **argv, const struct connector_config *c)
 	if (!parse_stage(argc, argv, &m.stage))
 		return usage("continue core | sending");
 	return command(c, &ipc_proceed, &m, "continue");
+}
+
+int cmd_rewind(int argc, char **argv, const struct connector_config *c)
+{
+	struct msg_reread m = { .tag = 1 };
+	bool has_block = false;
+	const char *v;
+
+	for (int i = 1; i < argc; i++) {
+		if ((v = option(argc, argv, &i, "--to")))
+			has_block = parse_number(v, &m.block);
+		else if (!(v = option(argc, argv, &i, "--chain")) || !parse_number(v, &m.chain))
+			return usage("rewind --to BLOCK [--chain ID]");
+	}
+	if (!has_block)
+		return usage("rewind --to BLOCK [--chain ID]");
+	return command(c, &ipc_reread, &m, "rewind");
 }

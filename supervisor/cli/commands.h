@@ -25,6 +25,8 @@ enum command_needs {
 	C("drop",     cmd_drop,     NEEDS_CONFIG,  "ID", "give one request up") \
 	C("pause",    cmd_pause,    NEEDS_CONFIG,  "core | sending", "stop a stage until continue") \
 	C("continue", cmd_continue, NEEDS_CONFIG,  "core | sending", "let a stage go on") \
+	C("rewind",   cmd_rewind,   NEEDS_CONFIG,  "--to BLOCK [--chain ID]", "read the chain again from a block") \
+	C("inspect",  cmd_inspect,  NEEDS_KEY,     "", "what the contracts say: key, nodes, coprocessors, heights") \
 	C("reload",   cmd_reload,   NEEDS_CONFIG,  "", "make the running connector read its file again") \
 	C("key",      cmd_key,      NEEDS_CONFIG,  "init | address", "make the account's key and journal, or print its address") \
 	C("explain",  cmd_explain,  NEEDS_NOTHING, "CODE", "what a code in the log means, what to do") \

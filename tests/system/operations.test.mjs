@@ -159,5 +159,14 @@ for (const profile of profiles) {
       const row = await look.waitShow('keygen-900200', 'it is held', (r) => r.state === 'held');
       assert.match(row.reason, /never asked for/);
     });
+
+    test('what was read is read again from a block, and changes nothing', async () => {
+      const counted = await look.counters();
+      assert.equal((await world.cli('rewind', '--to', '0')).code, 0);
+      await look.waitCounter('executor_duplicates', (n) => n >= counted.executor_duplicates + 20);
+      await answered(await world.ask(1));
+      assert.equal((await world.cli('rewind', '--to', '100000000')).code, 1);
+      await look.judged();
+    });
   });
 }

@@ -1,0 +1,165 @@
+/*
+ * cmd_inspect - what the contracts say: current key, nodes, coprocessors, parameters, thresholds,
+ * our own registration, and how far each chain is.  Asks the chain, not the running connector.
+ */
+#include "supervisor/cli/chain_read.h"
+#include "supervisor/cli/commands.h"
+
+#define DEPTH_MAX 6
+#define TEXT_MAX  300		/* characters of one string or byte string */
+
+static struct chain_reader reader;
+
+static void print_value(struct abi_view v, unsigned depth);
+
+static void print_word(struct abi_view v, enum abi_type type)
+{
+	struct b32 word = abi_word(v);
+	char text[67], dec[U256_DEC_TEXT];
+	struct u256 n;
+	uint64_t small;
+
+	memcpy(n.b, word.b, sizeof(n.b));
+	if (type == ABI_ADDRESS) {
+		struct addr a = abi_addr(v);
+		printf("%s%s", addr_text(&a, text),
+		       addr_eq(&a, &reader.config->account) ? " (our account)" : "");
+	} else if (type == ABI_BOOL) {
+		printf("%s", b32_is_zero(&word) ? "no" : "yes");
+	} else if (type == ABI_UINT && u256_to_u64(&n, &small) == OK) {
+		printf("%s", u256_dec(&n, dec));
+	} else {
+		printf("%s", hex_encode0x(BYTES_OF(word.b), text));
+	}
+}
+
+static void print_bytes(struct bytes v, bool is_text)
+{
+	char text[2 * TEXT_MAX + 3];
+	size_t len = v.len < TEXT_MAX ? v.len : TEXT_MAX;
+
+	if (is_text) {
+		memcpy(text, v.p, len);
+		text[len] = '\0';
+		clean_text(text, "\"");
+		printf("\"%s\"", text);
+	} else {
+		printf("%s", hex_encode0x(BYTES(v.p, len), text));
+	}
+	if (len < v.len)
+		printf("... (%zu bytes)", v.len);
+}
+
+static void print_members(struct abi_view v, unsigned depth)
+{
+	struct abi_view member;
+
+	for (unsigned i = 0; abi_member_at(v, i, &member); i++) {
+		const char *name = abi_name_of(member);
+
+		printf("%s%s%s", i ? "  " : "", name, *name ? " " : "");
+		print_value(member, depth);
+	}
+}
+
+static void print_value(struct abi_view v, unsigned depth)
+{
+	enum abi_type type = abi_type_of(v);
+
+	if (depth == DEPTH_MAX) {
+		printf("...");
+	} else if (type == ABI_ARRAY) {
+		if (abi_count(v) == 0)
+			printf("none");
+		for (uint32_t i = 0; i < abi_count(v); i++) {
+			printf("\n    ");
+			print_value(abi_item(v, i), depth + 1);
+		}
+	} else if (type == ABI_TUPLE) {
+		print_members(v, depth + 1);
+	} else if (type == ABI_BYTES || type == ABI_STRING) {
+		print_bytes(abi_bytes(v), type == ABI_STRING);
+	} else {
+		print_word(v, type);
+	}
+}
+
+/* Views.  One that is looked up by an address is asked for our own. */
+static void print_read(const struct profile_read *read, const char *text)
+{
+	const struct abi_line *f = &read->function;
+	struct abi_arg self = { .v = BYTES_OF(reader.config->account.b) };
+	struct abi_view root, value;
+	struct b32 word = { { 0 } };
+
+	memcpy(word.b + 12, reader.config->account.b, 20);
+	self.v = BYTES_OF(word.b);
+	printf("  %s: ", text);
+
+	enum err e = chain_read(&reader, read->contract, f, &self, f->node[f->inputs].children, &root);
+
+	if (e)
+		printf("not known: %s", reader.why);
+	else
+		for (unsigned i = 0; abi_member_at(root, i, &value); i++)
+			print_value(value, 0);
+	printf("\n");
+}
+
+static bool print_height(const char *url, const char *tag)
+{
+	static struct node_reply r;
+	char params[40];
+	uint64_t number = 0;
+
+	snprintf(params, sizeof(params), "[\"%s\",false]", tag);
+	enum err e = node_call(url, "eth_getBlockByNumber", params, &r);
+	e = e ? e : json_u64(json_get(r.result, "number"), &number);
+	if (e)
+		printf("  %s: not known: %s\n", tag, *r.why ? r.why : "the node has no such block");
+	else
+		printf("  %s: block %llu\n", tag, (unsigned long long)number);
+	node_reply_free(&r);
+	return !e;
+}
+
+static bool print_chain(const struct settings *s, unsigned i)
+{
+	static const char *const tags[] = { "latest", "safe", "finalized" };
+	bool good = reader.url[i] != NULL;
+
+	printf("%s, chain %llu\n", get_setting(s, "chain.%u.name", i), (unsigned long long)reader.chain[i]);
+	if (!good)
+		printf("  no node of it answers\n");
+	for (size_t k = 0; good && k < ARRAY_LEN(tags); k++)
+		good = print_height(reader.url[i], tags[k]);
+	return good;
+}
+
+int cmd_inspect(int argc, char **argv, const struct connector_config *c)
+{
+	static const char *const texts[] = {
+#define R(name, text) text,
+		PROFILE_READS(R)
+#undef R
+	};
+	bool good = true;
+
+	(void)argv;
+	if (argc > 1) {
+		fprintf(stderr, "usage: kms-connector inspect\n");
+		return EXIT_usage;
+	}
+	chain_reader_open(&reader, c);
+	for (unsigned i = 0; i < reader.chains; i++)
+		good &= print_chain(c->child[ROLE_LISTENER], i);
+	printf("contracts of profile %s\n", c->profile);
+	for (unsigned i = 0; i < READ_COUNT; i++) {
+		const struct profile_read *read = &reader.profile.read[i];
+		unsigned inputs = read->function.node[read->function.inputs].children;
+
+		if (read->present && inputs <= 1 && i != READ_public_access)
+			print_read(read, texts[i]);
+	}
+	return good ? EXIT_ok : EXIT_online;
+}
