@@ -95,6 +95,8 @@ struct profile_read {
 	R(fhe_params,         "FHE parameters in force") \
 	R(kms_identities,     "identities of the KMS nodes") \
 	R(coprocessor_identities, "identities of the coprocessors") \
+	R(kms_accounts,       "accounts of the KMS nodes") \
+	R(coprocessor_accounts, "accounts of the coprocessors") \
 	R(majority,           "nodes that must agree on a public decryption") \
 	R(reconstruction,     "nodes that must answer a user decryption") \
 	R(public_access,      "is this handle publicly decryptable") \

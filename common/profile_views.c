@@ -24,6 +24,8 @@ static const struct { bool by_account; unsigned takes, gives; } rules[READ_COUNT
 	[READ_fhe_params]         = { false, 0, GIVES(STRING) | GIVES(UINT) | GIVES(FIXED_BYTES) },
 	[READ_kms_identities]     = { false, 0, GIVES(ARRAY) },
 	[READ_coprocessor_identities] = { false, 0, GIVES(ARRAY) },
+	[READ_kms_accounts]       = { false, 0, GIVES(ARRAY) },
+	[READ_coprocessor_accounts] = { false, 0, GIVES(ARRAY) },
 	[READ_majority]           = { false, 0, GIVES(UINT) },
 	[READ_reconstruction]     = { false, 0, GIVES(UINT) },
 	[READ_public_access]      = { false, 1, GIVES(BOOL) },

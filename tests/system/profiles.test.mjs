@@ -127,6 +127,20 @@ test('our own registration, by our address: check --online and the running conne
   assert.match(said, new RegExp(`OK +account ${world.node.address} is registered with identity ${world.core.address}`));
 });
 
+test('inspect lists nodes and coprocessors one by one', async () => {
+  await begin({ profile: 'httpz-2025-04', coprocessors: 2, nodes: 1, thresholds: [1, 2, 1] });
+  const { code, output } = await world.cli('inspect');
+  assert.equal(code, 0, output);
+  const { node, nodes, core, coprocessors } = world;
+  const said = [
+    new RegExp(`txSenderAddress ${node.address} \\(our account\\)  signerAddress ${core.address}  ipAddress "127.0.0.1"`),
+    new RegExp(`txSenderAddress ${nodes[0].wallet.address}  signerAddress ${nodes[0].signer.address}`),
+    ...coprocessors.map((c) => new RegExp(`txSenderAddress ${c.address}  signerAddress ${c.address}  s3BucketUrl "${c.url}"`)),
+    /nodes that must answer a user decryption: 2\n/,
+  ];
+  for (const pattern of said) assert.match(output, pattern);
+});
+
 test('ciphertexts in the event itself: no bucket is asked', async () => {
   await begin({ profile: 'inline' });
   await run();

@@ -189,6 +189,8 @@ Test(profile, april_views)
 		{ READ_coprocessor_bucket, true, "ecbd96ab" },
 		{ READ_kms_identity, true, "54d3f675" },
 		{ READ_current_key, false, "d8909eab" },
+		{ READ_kms_accounts, false, "bda0b948" },
+		{ READ_coprocessor_accounts, false, "8f4a7f5e" },
 		{ READ_public_access, false, "6ae10ecb" },
 		{ READ_user_access, false, "d2875c59" },
 	};

@@ -92,6 +92,14 @@ contract AprilHTTPZ is Admin {
         return coprocessorTxSenders;
     }
 
+    function getKmsMajorityThreshold() external view returns (uint256) {
+        return publicThreshold;
+    }
+
+    function getKmsReconstructionThreshold() external view returns (uint256) {
+        return userThreshold;
+    }
+
     function checkIsKmsTxSender(address sender) external view {
         if (nodes[sender].txSenderAddress == address(0)) revert NotKmsTxSender(sender);
     }
