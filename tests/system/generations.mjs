@@ -91,6 +91,16 @@ const april = {
   }),
 };
 
+/* Key operations as the design document draws them. */
+const literal = {
+  ...httpz,
+  contracts: [['httpz', 'HTTPZ'], ['manager', 'DecryptionManager', 'httpz'], ['keys', 'LiteralKeys']],
+  config: ({ addresses, ...chain }) => ({
+    profile: path.join(profiles, 'literal.yaml'),
+    chains: chains(chain, { decryption_manager: addresses.manager, httpz: addresses.keys }),
+  }),
+};
+
 /* Public decryptions alone: the events of its date say too little for user decryptions. */
 const inline = {
   ...httpz,
@@ -104,4 +114,4 @@ const inline = {
   }),
 };
 
-export const generations = { httpz, 'httpz-2025-04': april, inline };
+export const generations = { httpz, 'httpz-2025-04': april, literal, inline };

@@ -1,12 +1,13 @@
 /*
- * What only some profiles have: registries that are asked by address, and ciphertexts that stand
- * in the request itself.
+ * What only some profiles have: registries that are asked by address, ciphertexts that stand in
+ * the request itself, requests without an id.
  */
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { Wallet, hexlify } from 'ethers';
+import { AbiCoder, Wallet, hexlify, keccak256 } from 'ethers';
 import { startLagging } from '../peers/lagging.mjs';
-import { lookAt } from './look.mjs';
+import { lookAt, until } from './look.mjs';
+import { resultId } from './requests.mjs';
 import { startWorld } from './world.mjs';
 
 let world;
@@ -149,4 +150,46 @@ test('ciphertexts in the event itself: no bucket is asked', async () => {
   await look.answered(names);
   await look.judged();
   assert.equal((await look.counters()).executor_fetches, 0);
+});
+
+test('requests without an id, responses of one argument', async () => {
+  await begin({ profile: 'literal', chain: { slots: 1 }, config: { finality: { keygen: 'latest', crsgen: 'finalized' } } });
+  const { chain, contracts: { keys }, node } = world;
+  await run();
+  /* The result ids of what one call asks for: of its own first argument, or of each log's place. */
+  const ask = async (kind, ...args) => {
+    const { logs } = await world.send(keys, `${kind}Request`, ...args);
+    await chain.mine(4); /* finalized */
+    const places = logs.map((log) => keccak256(AbiCoder.defaultAbiCoder().encode(['uint256', 'address', 'bytes32', 'uint256'],
+      [chain.chainId, keys.target, log.blockHash, log.logIndex])));
+    const ids = kind === 'keygen' || kind === 'ksk' ? [args[0]] : places;
+    return ids.map((id) => resultId(kind, chain.chainId, keys.target, id));
+  };
+  let answers = 0;
+  const answered = async (kind, results) => {
+    answers += results.length;
+    const event = `${kind[0].toUpperCase()}${kind.slice(1)}Response`;
+    await until(`${kind} ${results}`, async () => {
+      const said = (await keys.queryFilter(event)).map((log) => log.args[0]);
+      return results.every((one) => said.includes(one));
+    });
+    return results;
+  };
+  const made = async (kind, ...args) => answered(kind, await ask(kind, ...args));
+
+  const [pre, other] = await made('preprocessKeygen', 2);
+  assert.notEqual(pre, other);
+  const [key] = await made('keygen', pre);
+  const [second] = await made('keygen', other);
+  const [preKsk] = await made('preprocessKsk');
+  await made('ksk', preKsk, key, second);
+  await made('crsgen');
+  assert.equal(Number(await chain.rpc('eth_getTransactionCount', node.address, 'latest')), answers);
+});
+
+test('what has its place for an id may not be believed before it is final', async () => {
+  await begin({ profile: 'literal', config: { finality: { crsgen: 'latest' } } });
+  const { code, output } = await world.cli('check');
+  assert.equal(code, 78, output);
+  assert.match(output, /CrsgenRequest has no id, so that its place in the chain is its id: it needs the finality finalized or settled/);
 });

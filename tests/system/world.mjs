@@ -137,7 +137,7 @@ async function build(world, options, keep) {
 
   Object.assign(world, {
     chain, core, bucket, proxy, coreProxy, bucketProxy, owner, node, httpz, manager, keys, access,
-    coprocessors, nodes, raws, generation,
+    contracts, coprocessors, nodes, raws, generation,
     requests: asking.requests,
     ask: asking.ask,
     askUser: asking.askUser,
