@@ -274,6 +274,38 @@ Test(profile, april_reverts)
 	expect_reverts(rows, ARRAY_LEN(rows));
 }
 
+/* Whoever writes a profile finds each word that may stand in one. */
+Test(profile, the_page_names_every_word)
+{
+	static const char *const words[] = {
+#define R(name, how, text) #name,
+		REQUEST_ROLES(R)
+#undef R
+#define R(name, text) #name,
+		ANSWER_SOURCES(R) REVERT_MEANINGS(R) PROFILE_READS(R)
+#undef R
+#define OP(number, name, prefix, group, finality, text) #name,
+		OPERATIONS(OP)
+#undef OP
+#define S(name, member, types, text) member,
+		EIP712_SOURCES(S)
+#undef S
+	};
+	static char page[65536];
+	char path[PATH_MAX], word[80];
+
+	find_folder("proto/profiles/README.md", path);
+
+	FILE *f = fopen(path, "r");
+
+	cr_assert(f && fread(page, 1, sizeof(page) - 1, f) > 1000);
+	fclose(f);
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		snprintf(word, sizeof(word), "`%s`", words[i]);
+		cr_expect(strstr(page, word), "%s", word);
+	}
+}
+
 /* A process that is given one section leaves the others empty. */
 Test(profile, one_section)
 {
