@@ -428,8 +428,8 @@ static void check_contract(struct load *l, unsigned i)
 	const struct profile_request *asked = find_kind(l, r->kind);
 
 	if (op_group(r->kind) == OP_KEY && asked && asked->contract != r->contract)
-		load_trouble(l, ERR_CONFLICT, 0, "a key operation is answered where it was asked for, "
-			     "at %s", l->out->contract[asked->contract].name);
+		load_trouble(l, ERR_CONFLICT, 0, "a key operation is answered where it was asked "
+			     "for, at %s", l->out->contract[asked->contract].name);
 }
 
 static void load_response(struct load *l, unsigned i)

@@ -49,8 +49,9 @@ static bool takes(const struct abi_line *line, unsigned count, bool account)
 static uint16_t item_of(const struct abi_line *line)
 {
 	const struct abi_node *first = &line->node[line->node[line->outputs].first];
+	bool is_list = first->type == ABI_ARRAY && line->node[first->first].type == ABI_TUPLE;
 
-	return first->type == ABI_ARRAY && line->node[first->first].type == ABI_TUPLE ? first->first : 0;
+	return is_list ? first->first : 0;
 }
 
 /* Of lists a member of their items; else a path, or "" where one value is returned. */
@@ -83,8 +84,8 @@ static void load_key(struct load *l, const char *name, struct profile_read *r)
 			     line->name, r->key);
 	load_at(l, "read.%s.function", name);
 	if (!r->by_key && !(takes(line, 0, false) && item_of(line)))
-		load_trouble(l, ERR_FORMAT, 0, "this must take nothing and return a list, or take one "
-			     "address");
+		load_trouble(l, ERR_FORMAT, 0, "this must take nothing and return a list, or take "
+			     "one address");
 	else if (!r->by_key && !*r->key)
 		load_trouble(l, ERR_MISSING, 0, "say by which member (key) an item of %s is found",
 			     line->name);
@@ -101,7 +102,8 @@ static void load_value(struct load *l, const char *name, struct profile_read *r,
 	if (!*r->value)
 		load_at(l, "read.%s.function", name);
 	if (!value && *r->value)
-		load_trouble(l, ERR_MISSING, 0, "%s does not return \"%.60s\"", line->name, r->value);
+		load_trouble(l, ERR_MISSING, 0, "%s does not return \"%.60s\"", line->name,
+			     r->value);
 	else if (!value)
 		load_trouble(l, ERR_MISSING, 0, "say which value of %s is wanted", line->name);
 	else if (!(gives >> line->node[value].type & 1))
@@ -116,7 +118,10 @@ static bool load_view(struct load *l, const char *section, const char *name,
 		return false;
 	r->present = true;
 	r->contract = load_contract(l, load_at(l, "%s.%s.contract", section, name));
-	return load_line(l, load_at(l, "%s.%s.function", section, name), ABI_FUNCTION, &r->function);
+
+	const char *line = load_at(l, "%s.%s.function", section, name);
+
+	return load_line(l, line, ABI_FUNCTION, &r->function);
 }
 
 static void load_read(struct load *l, enum profile_read_name name)
@@ -129,7 +134,8 @@ static void load_read(struct load *l, enum profile_read_name name)
 		load_key(l, reads[name], r);
 	else if (!takes(&r->function, rules[name].takes, rules[name].takes == 2) ||
 		 item_of(&r->function))
-		load_trouble(l, ERR_FORMAT, 0, "this takes other parameters than %s needs, or returns a list", reads[name]);
+		load_trouble(l, ERR_FORMAT, 0, "this takes other parameters than %s needs, or "
+			     "returns a list", reads[name]);
 	load_value(l, reads[name], r, rules[name].gives);
 }
 

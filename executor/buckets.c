@@ -36,7 +36,8 @@ static void set_url(struct bucket *b, struct bytes url)
 
 /* All of them. */
 
-static void on_list(struct executor *x, const struct addr *account, enum err e, struct abi_view root)
+static void on_list(struct executor *x, const struct addr *account, enum err e,
+		    struct abi_view root)
 {
 	struct chainview *v = x->view;
 	const struct profile_read *r = reader(v);

@@ -38,4 +38,4 @@ void chainview_read(struct chainview *v, enum profile_read_name name, const stru
 
 /* buckets.c */
 void buckets_refresh(struct chainview *v);
-bool buckets_settled(const struct chainview *v);	/* nothing is asked that was never answered */
+bool buckets_settled(const struct chainview *v);	/* nothing waits for its first answer */
