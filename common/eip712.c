@@ -154,6 +154,7 @@ static struct b32 value_of(enum eip712_source source, const struct eip712_values
 	case EIP712_SHARE:
 	case EIP712_SHARE_2025:
 	case EIP712_CRS_DIGEST:
+	case EIP712_CRS_2025:
 	case EIP712_UPGRADE_KEY:
 		break;
 	}

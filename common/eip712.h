@@ -25,6 +25,7 @@
 	S(CRS,          "crsId",           "uint256", "id of the common reference string") \
 	S(MAX_BITS,     "maxBitLength",    "uint256", "its size") \
 	S(CRS_DIGEST,   "crsDigest",       "bytes",   "keccak256 of its digest") \
+	S(CRS_2025,     "crs",             "bytes",   "the same under its name of 2025") \
 	S(UPGRADE_KEY,  "decompression_upgrade_key", "bytes", "keccak256 of the key's digest") \
 	S(KEY_DIGESTS,  "keyDigests",      "KeyDigest[]", "keccak256 of the struct hashes one after another")
 

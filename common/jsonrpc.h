@@ -72,6 +72,9 @@ struct jsonrpc_reply {
 	const char *endpoint;	/* name of who answered */
 };
 
+/* An error of eth_call: the contract was asked and refuses; any other error is the node's own. */
+bool jsonrpc_is_revert(const struct jsonrpc_reply *r);
+
 /* One call of a batch.  PARAMS is JSON text of the array ("[\"latest\",false]"), copied. */
 struct jsonrpc_call {
 	const char *method;

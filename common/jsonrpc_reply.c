@@ -11,6 +11,7 @@
 
 #define CODE_INVALID_REQUEST  (-32600)
 #define CODE_LIMIT_EXCEEDED   (-32005)
+#define CODE_REVERTED         3
 
 const cJSON *json_get(const cJSON *object, const char *name)
 {
@@ -253,4 +254,10 @@ void jsonrpc_reply_read(const cJSON *item, struct jsonrpc_room *room, struct jso
 	out->message = room->message;
 	out->data = error_data(error, room);
 	out->outcome = is_throttle(out->code, out->message) ? RPC_THROTTLED : RPC_ERROR;
+}
+
+bool jsonrpc_is_revert(const struct jsonrpc_reply *r)
+{
+	return r->outcome == RPC_ERROR &&
+	       (r->code == CODE_REVERTED || r->data.len > 0 || says(r->message, "revert"));
 }

@@ -170,6 +170,14 @@ bool load_line(struct load *l, const char *text, enum abi_what what, struct abi_
 	return true;
 }
 
+uint16_t load_find(const struct abi_line *line, uint16_t tuple, const char *path)
+{
+	for (const char *name = path; name; name = strchr(name, '.') ? strchr(name, '.') + 1 : NULL)
+		if ((*name >= '0' && *name <= '9') || strchr(name, '['))
+			return 0;
+	return abi_find(line, tuple, path);
+}
+
 static bool has_shape(const struct abi_line *line, uint16_t node, enum shape shape)
 {
 	enum abi_type type = line->node[node].type;
@@ -213,16 +221,16 @@ static uint16_t find_parameter(const struct profile_request *r, unsigned role, c
 	const struct abi_line *line = &r->event;
 
 	if (!is_member(role)) {
-		uint16_t node = abi_find(line, line->inputs, path);
+		uint16_t node = load_find(line, line->inputs, path);
 
-		return node ? node : abi_find(line, line->indexed, path);
+		return node ? node : load_find(line, line->indexed, path);
 	}
 
-	uint16_t list = abi_find(line, line->inputs, r->role[REQUEST_materials]);
+	uint16_t list = load_find(line, line->inputs, r->role[REQUEST_materials]);
 
 	if (!list || line->node[list].type != ABI_ARRAY)
 		return 0;
-	return abi_find(line, line->node[list].first, path);
+	return load_find(line, line->node[list].first, path);
 }
 
 static bool fits_role(const struct abi_line *line, uint16_t node, unsigned role)
@@ -373,39 +381,55 @@ static void load_arguments(struct load *l, unsigned i)
 	}
 }
 
+static const struct profile_request *find_kind(const struct load *l, enum op_kind kind)
+{
+	for (unsigned i = 0; i < l->out->requests; i++)
+		if (l->out->request[i].kind == kind)
+			return &l->out->request[i];
+	return NULL;
+}
+
+/* The Core is told the domain with every request, also where its type is not given. */
 static void load_eip712_type(struct load *l, unsigned i)
 {
 	struct profile_response *r = &l->out->response[i];
 	const char *type = load_at(l, "response.%u.eip712", i);
 	const char *why = "";
+	enum err e = *type ? eip712_parse(type, &r->eip712, &why) : OK;
 
 	r->has_eip712 = *type;
-	if (!r->has_eip712) {
-		load_at(l, "response.%u.function", i);
-		if (op_group(r->kind) == OP_DECRYPTION)
-			load_trouble(l, ERR_MISSING, 0, "a decryption needs the EIP-712 type that the "
-				"Core signs");
-		return;
-	}
-
-	enum err e = eip712_parse(type, &r->eip712, &why);
-
 	if (e)
 		load_trouble(l, e, 0, "%s", why);
+	if (!*type)
+		load_at(l, "response.%u.function", i);
+	if (!*type && op_group(r->kind) == OP_DECRYPTION)
+		load_trouble(l, ERR_MISSING, 0, "a decryption needs the EIP-712 type that the Core "
+			     "signs");
 	if (op_group(r->kind) == OP_OBSERVED)
 		return;
 
 	const struct profile_domain *d = &l->out->domain[op_group(r->kind)];
 
-	if (!d->name[0]) {
+	if (!d->name[0] && (*type || find_kind(l, r->kind)))
 		load_trouble(l, ERR_MISSING, 0, "its domain is missing: name, version, contract in the "
 			"section eip712%s", op_group(r->kind) == OP_KEY ? ", under keys" : "");
+	if (!d->name[0])
 		return;
-	}
 
 	const struct profile_contract *c = &l->out->contract[d->contract];
 
 	r->domain = eip712_domain(d->name, d->version, c->chain, &c->address);
+}
+
+/* A result id is made with the contract of the request, and checked with that of the response. */
+static void check_contract(struct load *l, unsigned i)
+{
+	const struct profile_response *r = &l->out->response[i];
+	const struct profile_request *asked = find_kind(l, r->kind);
+
+	if (op_group(r->kind) == OP_KEY && asked && asked->contract != r->contract)
+		load_trouble(l, ERR_CONFLICT, 0, "a key operation is answered where it was asked "
+			     "for, at %s", l->out->contract[asked->contract].name);
 }
 
 static void load_response(struct load *l, unsigned i)
@@ -417,6 +441,7 @@ static void load_response(struct load *l, unsigned i)
 		if (l->out->response[j].kind == r->kind)
 			load_trouble(l, ERR_CONFLICT, 0, "there is another response for this operation");
 	r->contract = load_contract(l, load_at(l, "response.%u.contract", i));
+	check_contract(l, i);
 	if (!load_line(l, load_at(l, "response.%u.function", i), ABI_FUNCTION, &r->function))
 		return;
 	load_arguments(l, i);

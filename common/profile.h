@@ -74,9 +74,14 @@ struct profile_revert {
 	struct abi_line error;
 };
 
-/* A view of a contract, and where the wanted value stands in what it returns. */
+/*
+ * A view of a contract, and where the wanted value stands in what it returns.  What is kept by
+ * account is had in one of two ways: as a list whose items have the account as KEY, or from a
+ * function of one address, which is asked for each account.
+ */
 struct profile_read {
 	bool present;
+	bool by_key;			/* the function takes the account */
 	unsigned contract;
 	struct abi_line function;
 	char key[PROFILE_PATH_MAX];	/* of lists: the member that is looked up */
@@ -90,6 +95,8 @@ struct profile_read {
 	R(fhe_params,         "FHE parameters in force") \
 	R(kms_identities,     "identities of the KMS nodes") \
 	R(coprocessor_identities, "identities of the coprocessors") \
+	R(kms_accounts,       "accounts of the KMS nodes") \
+	R(coprocessor_accounts, "accounts of the coprocessors") \
 	R(majority,           "nodes that must agree on a public decryption") \
 	R(reconstruction,     "nodes that must answer a user decryption") \
 	R(public_access,      "is this handle publicly decryptable") \
@@ -158,9 +165,22 @@ const struct profile_request *find_request(const struct profile *p, const struct
 enum revert_meaning profile_revert(const struct profile *p, struct bytes data,
 				   const char **name_out);
 
+/* Calldata of a view that takes nothing, or (by_key) ACCOUNT; returns OUT. */
+#define PROFILE_CALL_MAX (4 + 32)
+struct bytes profile_call(const struct profile_read *r, const struct addr *account,
+			  uint8_t out[PROFILE_CALL_MAX]);
+
+/*
+ * The value wanted of what a view returned; of a list, that of ACCOUNT's item.  ERR_MISSING: the
+ * list has no such item; ERR_FORMAT: what was returned has another form.
+ */
+enum err profile_value(const struct profile_read *r, struct abi_view root,
+		       const struct addr *account, struct abi_view *out) MUST_CHECK;
+
 /*
  * Who signs for ACCOUNT's node, by what the read kms_identity returned.  ERR_MISSING: it is not
- * in the list; ERR_FORMAT: there is no such list, or its identity is no address and no key.
+ * in the list, or nothing is registered for it; ERR_FORMAT: there is no such list, or its
+ * identity is no address and no key.
  */
 enum err profile_identity(const struct profile_read *r, struct abi_view root,
 			  const struct addr *account, struct addr *out) MUST_CHECK;

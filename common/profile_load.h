@@ -35,6 +35,12 @@ static inline bool is_word(enum abi_type t)
 	return t <= ABI_FIXED_BYTES;
 }
 
+/*
+ * The node of a parameter by names alone: what has none in its line can be given one, since
+ * names change neither topic nor selector.  0: there is none.
+ */
+uint16_t load_find(const struct abi_line *line, uint16_t tuple, const char *path);
+
 /* profile_views.c: views, domains and the sections that stand alone. */
 void load_views(struct load *l);
 void load_domains(struct load *l);

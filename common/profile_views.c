@@ -11,58 +11,145 @@ static const char *const reads[] = {
 #undef R
 };
 
-/* Lists are looked up by key: both are members of the list's tuple.  Else a path, or "". */
-static bool has_output(const struct abi_line *line, const char *path)
-{
-	const struct abi_node *outputs = &line->node[line->outputs];
-	const struct abi_node *first = &line->node[outputs->first];
+#define GIVES(type) (1u << ABI_##type)
 
-	if (outputs->children == 0)
+/*
+ * What the function of each read takes: by account nothing (it returns the list) or the account,
+ * else a handle and perhaps an account; and the types that the wanted value may have.
+ */
+static const struct { bool by_account; unsigned takes, gives; } rules[READ_COUNT] = {
+	[READ_coprocessor_bucket] = { true, 0, GIVES(STRING) },
+	[READ_kms_identity]       = { true, 0, GIVES(ADDRESS) | GIVES(BYTES) },
+	[READ_current_key]        = { false, 0, GIVES(UINT) | GIVES(FIXED_BYTES) },
+	[READ_fhe_params]         = { false, 0, GIVES(STRING) | GIVES(UINT) | GIVES(FIXED_BYTES) },
+	[READ_kms_identities]     = { false, 0, GIVES(ARRAY) },
+	[READ_coprocessor_identities] = { false, 0, GIVES(ARRAY) },
+	[READ_kms_accounts]       = { false, 0, GIVES(ARRAY) },
+	[READ_coprocessor_accounts] = { false, 0, GIVES(ARRAY) },
+	[READ_majority]           = { false, 0, GIVES(UINT) },
+	[READ_reconstruction]     = { false, 0, GIVES(UINT) },
+	[READ_public_access]      = { false, 1, GIVES(BOOL) },
+	[READ_user_access]        = { false, 2, GIVES(BOOL) },
+};
+
+static bool takes(const struct abi_line *line, unsigned count, bool account)
+{
+	const struct abi_node *in = &line->node[line->inputs];
+	uint16_t last = in->first;
+
+	if (in->children != count)
 		return false;
-	if (first->type == ABI_ARRAY && line->node[first->first].type == ABI_TUPLE)
-		return *path && abi_find(line, first->first, path);
-	if (!*path)
-		return outputs->children == 1;
-	return abi_find(line, line->outputs, path);
+	for (uint16_t i = in->first; i; last = i, i = line->node[i].next)
+		if (!is_word(line->node[i].type))
+			return false;
+	return !account || line->node[last].type == ABI_ADDRESS;
 }
 
-static void load_read(struct load *l, const char *section, const char *name,
+/* The tuple of a list's items; 0 when the function returns no list of tuples. */
+static uint16_t item_of(const struct abi_line *line)
+{
+	const struct abi_node *first = &line->node[line->node[line->outputs].first];
+	bool is_list = first->type == ABI_ARRAY && line->node[first->first].type == ABI_TUPLE;
+
+	return is_list ? first->first : 0;
+}
+
+/* Of lists a member of their items; else a path, or "" where one value is returned. */
+static uint16_t find_output(const struct abi_line *line, const char *path)
+{
+	const struct abi_node *outputs = &line->node[line->outputs];
+
+	if (item_of(line))
+		return *path ? load_find(line, item_of(line), path) : 0;
+	if (!*path)
+		return outputs->children == 1 ? outputs->first : 0;
+	return load_find(line, line->outputs, path);
+}
+
+/* An account is found as the key of a list's items, or by asking for it. */
+static void load_key(struct load *l, const char *name, struct profile_read *r)
+{
+	const struct abi_line *line = &r->function;
+
+	load_text(l, load_at(l, "read.%s.key", name), r->key, sizeof(r->key));
+
+	uint16_t key = *r->key ? find_output(line, r->key) : 0;
+
+	r->by_key = takes(line, 1, true) && !item_of(line);
+	if (r->by_key && *r->key)
+		load_trouble(l, ERR_CONFLICT, 0, "%s is asked for each account; key is for lists",
+			     line->name);
+	else if (*r->key && (!item_of(line) || !key || line->node[key].type != ABI_ADDRESS))
+		load_trouble(l, ERR_MISSING, 0, "%s returns no list with an address \"%.60s\"",
+			     line->name, r->key);
+	load_at(l, "read.%s.function", name);
+	if (!r->by_key && !(takes(line, 0, false) && item_of(line)))
+		load_trouble(l, ERR_FORMAT, 0, "this must take nothing and return a list, or take "
+			     "one address");
+	else if (!r->by_key && !*r->key)
+		load_trouble(l, ERR_MISSING, 0, "say by which member (key) an item of %s is found",
+			     line->name);
+}
+
+static void load_value(struct load *l, const char *name, struct profile_read *r, unsigned gives)
+{
+	const struct abi_line *line = &r->function;
+
+	load_text(l, load_at(l, "read.%s.value", name), r->value, sizeof(r->value));
+
+	uint16_t value = find_output(line, r->value);
+
+	if (!*r->value)
+		load_at(l, "read.%s.function", name);
+	if (!value && *r->value)
+		load_trouble(l, ERR_MISSING, 0, "%s does not return \"%.60s\"", line->name,
+			     r->value);
+	else if (!value)
+		load_trouble(l, ERR_MISSING, 0, "say which value of %s is wanted", line->name);
+	else if (!(gives >> line->node[value].type & 1))
+		load_trouble(l, ERR_FORMAT, 0, "the value of %s has not the type that %s needs",
+			     line->name, name);
+}
+
+static bool load_view(struct load *l, const char *section, const char *name,
 		      struct profile_read *r)
 {
-	const char *function = find_setting(l->s, "%s.%s.function", section, name);
-
-	if (!function)
-		return;
+	if (!find_setting(l->s, "%s.%s.function", section, name))
+		return false;
 	r->present = true;
 	r->contract = load_contract(l, load_at(l, "%s.%s.contract", section, name));
-	if (!load_line(l, load_at(l, "%s.%s.function", section, name), ABI_FUNCTION, &r->function))
+
+	const char *line = load_at(l, "%s.%s.function", section, name);
+
+	return load_line(l, line, ABI_FUNCTION, &r->function);
+}
+
+static void load_read(struct load *l, enum profile_read_name name)
+{
+	struct profile_read *r = &l->out->read[name];
+
+	if (!load_view(l, "read", reads[name], r))
 		return;
-	load_text(l, load_at(l, "%s.%s.key", section, name), r->key, sizeof(r->key));
-	if (*r->key && !has_output(&r->function, r->key))
-		load_trouble(l, ERR_MISSING, 0, "%s returns no list with \"%.60s\"", r->function.name,
-			r->key);
-	load_text(l, load_at(l, "%s.%s.value", section, name), r->value, sizeof(r->value));
-	if (*r->value && !has_output(&r->function, r->value))
-		load_trouble(l, ERR_MISSING, 0, "%s does not return \"%.60s\"", r->function.name,
-			r->value);
-	load_at(l, "%s.%s.function", section, name);
-	if (!*r->value && !has_output(&r->function, ""))
-		load_trouble(l, ERR_MISSING, 0, "say which value of %s is wanted", r->function.name);
+	if (rules[name].by_account)
+		load_key(l, reads[name], r);
+	else if (!takes(&r->function, rules[name].takes, rules[name].takes == 2) ||
+		 item_of(&r->function))
+		load_trouble(l, ERR_FORMAT, 0, "this takes other parameters than %s needs, or "
+			     "returns a list", reads[name]);
+	load_value(l, reads[name], r, rules[name].gives);
 }
 
 static void load_done(struct load *l, enum op_kind kind)
 {
 	struct profile_read *r = &l->out->done[kind];
 
-	load_read(l, "done", op_name(kind), r);
-	if (!r->present)
+	if (!load_view(l, "done", op_name(kind), r))
 		return;
 
 	const struct abi_line *line = &r->function;
-	const struct abi_node *in = &line->node[line->inputs], *out = &line->node[line->outputs];
+	const struct abi_node *out = &line->node[line->outputs];
 
-	if (in->children != 1 || !is_word(line->node[in->first].type) ||
-	    out->children != 1 || line->node[out->first].type != ABI_BOOL)
+	if (!takes(line, 1, false) || out->children != 1 || line->node[out->first].type != ABI_BOOL)
 		load_trouble(l, ERR_FORMAT, 0, "this must take one id and return one bool");
 }
 
@@ -160,7 +247,7 @@ static void load_parameter(struct load *l, const char *role, enum abi_type type,
 
 	load_text(l, load_at(l, "user_signature.role.%s", role), out, PROFILE_PATH_MAX);
 
-	uint16_t node = abi_find(f, f->inputs, out);
+	uint16_t node = load_find(f, f->inputs, out);
 
 	if (!*out || !node || f->node[node].type != type)
 		load_trouble(l, ERR_MISSING, 0, "%s has no parameter of the right type for the role "
@@ -180,7 +267,7 @@ static void load_signed_member(struct load *l, const char *name, size_t len)
 {
 	struct profile_user_signature *u = &l->out->user_signature;
 	const char *path = load_at(l, "user_signature.value.%.*s", (int)len, name);
-	uint16_t node = abi_find(&u->function, u->function.inputs, path);
+	uint16_t node = load_find(&u->function, u->function.inputs, path);
 
 	if (u->members == PROFILE_SIGNED_MAX) {
 		load_trouble(l, ERR_TOO_BIG, 0, "at most %u members", PROFILE_SIGNED_MAX);
@@ -234,9 +321,9 @@ void load_user_signature(struct load *l)
 	load_parameter(l, "signature", ABI_BYTES, u->signature);
 	load_text(l, load_at(l, "user_signature.role.handle"), u->handle, PROFILE_PATH_MAX);
 
-	uint16_t list = abi_find(&u->function, u->function.inputs, u->materials);
+	uint16_t list = load_find(&u->function, u->function.inputs, u->materials);
 
-	if (list && *u->handle && !abi_find(&u->function, u->function.node[list].first, u->handle))
+	if (list && *u->handle && !load_find(&u->function, u->function.node[list].first, u->handle))
 		load_trouble(l, ERR_MISSING, 0, "the items of %s have no \"%.60s\"", u->materials,
 			     u->handle);
 	load_signed_type(l);
@@ -245,7 +332,7 @@ void load_user_signature(struct load *l)
 void load_views(struct load *l)
 {
 	for (unsigned i = 0; i < READ_COUNT; i++)
-		load_read(l, "read", reads[i], &l->out->read[i]);
+		load_read(l, (enum profile_read_name)i);
 	for (unsigned kind = 1; kind < KIND_COUNT; kind++)
 		load_done(l, (enum op_kind)kind);
 }

@@ -1,6 +1,6 @@
-/* chainview - eth_calls in batches, and two lists that are asked again each minute. */
+/* chainview - eth_calls in batches, and what is asked for again each minute. */
 
-#include "executor/chainview.h"
+#include "executor/chainview_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +9,6 @@
 #include "common/proc.h"
 #include "executor/op.h"
 
-#define REFRESH_S     60.0
-#define REFRESH_MIN_S 2.0	/* after a miss, or while the lists are not known */
 #define CALL_TIMEOUT_S 10.0
 #define CALL_DATA_MAX (4 + 3 * 32)
 #define PARAMS_MAX    (2 * CALL_DATA_MAX + 200)
@@ -18,35 +16,18 @@
 #define RETURN_WORDS  8		/* of views that return single values */
 #define QUEUE_MAX     4096
 
-/* A question that waits for its turn to end. */
+/* A question that waits for its turn to end, or for its answer. */
 struct question {
 	struct question *next;
 	struct chainview *view;
 	unsigned contract;
 	const struct profile_read *read;	/* NULL: the call itself is the question */
+	void (*on_read)(struct executor *x, const struct addr *account, enum err e,
+			struct abi_view root);	/* NULL: yes or no, to the asker */
+	struct addr account;
 	struct chain_asker asker;
 	uint8_t data[CALL_DATA_MAX];
 	size_t len;
-};
-
-struct bucket {
-	struct addr coprocessor;
-	char url[S3_BUCKET_MAX];
-};
-
-struct chainview {
-	struct executor *x;
-	struct jsonrpc *rpc[CHAINS_MAX];
-	struct question *first, **last;
-	unsigned queued;
-	struct timer *refresh;
-	uint64_t refreshed_ms;
-	struct bucket bucket[BUCKETS_MAX];
-	unsigned buckets;
-	bool has_buckets, has_current_key;
-	int registered;
-	struct b32 current_key;
-	char from[ADDR_TEXT];		/* our account */
 };
 
 static void on_rpc_call(void *owner, unsigned calls, bool failed)
@@ -92,53 +73,17 @@ static enum err read_return(const struct profile_read *r, const struct jsonrpc_r
 	return abi_decode(&r->function, r->function.outputs, BYTES(buf, len), out);
 }
 
-/* Lists. */
-
-static void add_bucket(struct chainview *v, struct abi_view item)
-{
-	const struct profile_read *r = &v->x->profile.read[READ_coprocessor_bucket];
-	struct abi_view key, value;
-
-	if (v->buckets == BUCKETS_MAX || !abi_member(item, r->key, &key) ||
-	    !abi_member(item, r->value, &value))
-		return;
-	struct bytes url = abi_bytes(value);
-	if (url.len == 0 || url.len >= S3_BUCKET_MAX || memchr(url.p, 0, url.len))
-		return;
-	struct bucket *b = &v->bucket[v->buckets++];
-	b->coprocessor = abi_addr(key);
-	memcpy(b->url, url.p, url.len);
-	b->url[url.len] = 0;
-}
-
-static void on_buckets(void *owner, const struct jsonrpc_reply *reply)
-{
-	struct chainview *v = owner;
-	static uint8_t buf[RETURN_MAX];
-	struct abi_view root, list;
-
-	if (read_return(&v->x->profile.read[READ_coprocessor_bucket], reply, buf, sizeof(buf), &root) ||
-	    !abi_member_at(root, 0, &list))
-		return;
-	v->buckets = 0;
-	for (uint32_t i = 0; i < abi_count(list); i++)
-		add_bucket(v, abi_item(list, i));
-	if (!v->has_buckets) {
-		v->has_buckets = true;
-		op_buckets_known(v->x);
-	}
-}
+/* What is kept. */
 
 /* What keeps the chain from taking our answers; NULL: nothing. */
-static const char *find_unregistered(struct chainview *v, struct abi_view root)
+static const char *find_unregistered(struct executor *x, enum err e, struct abi_view root)
 {
-	const struct executor_options *opt = &v->x->opt;
 	struct addr identity;
 
-	switch (profile_identity(&v->x->profile.read[READ_kms_identity], root, &opt->account,
-				 &identity)) {
+	switch (e ? ERR_MISSING : profile_identity(&x->profile.read[READ_kms_identity], root,
+						   &x->opt.account, &identity)) {
 	case OK:
-		return addr_eq(&identity, &opt->core_signer) ? NULL : "its identity is another";
+		return addr_eq(&identity, &x->opt.core_signer) ? NULL : "its identity is another";
 	case ERR_MISSING:
 		return "it is not in the list of nodes";
 	default:
@@ -146,34 +91,31 @@ static const char *find_unregistered(struct chainview *v, struct abi_view root)
 	}
 }
 
-static void on_identities(void *owner, const struct jsonrpc_reply *reply)
+static void on_identity(struct executor *x, const struct addr *account, enum err e,
+			struct abi_view root)
 {
-	struct chainview *v = owner;
-	static uint8_t buf[RETURN_MAX];
-	struct abi_view root;
+	struct chainview *v = x->view;
 	int was = v->registered;
 
-	if (read_return(&v->x->profile.read[READ_kms_identity], reply, buf, sizeof(buf), &root))
+	/* Only a contract that was asked for our account says something by its refusal. */
+	if (e && !(e == ERR_DENIED && x->profile.read[READ_kms_identity].by_key))
 		return;
-	const char *why = find_unregistered(v, root);
+	const char *why = find_unregistered(x, e, root);
 	v->registered = !why;
 	if (why && was != 0) {
-		char account[ADDR_TEXT], signer[ADDR_TEXT];
+		char text[ADDR_TEXT], signer[ADDR_TEXT];
 		log_say(EV_X017_not_registered, "account=%s kms_signer_address=%s why=\"%s\"",
-			addr_text(&v->x->opt.account, account),
-			addr_text(&v->x->opt.core_signer, signer), why);
+			addr_text(account, text), addr_text(&x->opt.core_signer, signer), why);
 	}
 }
 
-static void on_current_key(void *owner, const struct jsonrpc_reply *reply)
+static void on_current_key(struct executor *x, const struct addr *account, enum err e,
+			   struct abi_view root)
 {
-	struct chainview *v = owner;
-	const struct profile_read *r = &v->x->profile.read[READ_current_key];
-	uint8_t buf[RETURN_WORDS * 32];
-	struct abi_view root, value;
+	struct chainview *v = x->view;
+	struct abi_view value;
 
-	if (read_return(r, reply, buf, sizeof(buf), &root) ||
-	    !(*r->value ? abi_member(root, r->value, &value) : abi_member_at(root, 0, &value)))
+	if (e || profile_value(&x->profile.read[READ_current_key], root, account, &value))
 		return;
 
 	struct b32 key = abi_word(value);
@@ -192,40 +134,16 @@ bool chainview_current_key(const struct chainview *v, struct b32 *out)
 	return v->has_current_key;
 }
 
-static void ask_list(struct chainview *v, enum profile_read_name name,
-		     void (*on_reply)(void *owner, const struct jsonrpc_reply *reply))
-{
-	const struct profile_read *r = &v->x->profile.read[name];
-	char params[PARAMS_MAX];
-
-	if (!r->present)
-		return;
-	write_params(v, r->contract, BYTES_OF(r->function.selector), params);
-	struct jsonrpc_call call = { .method = "eth_call", .params = params, .on_reply = on_reply,
-				     .owner = v };
-	if (jsonrpc_send(rpc_of(v, r->contract), -1, &call, 1, CALL_TIMEOUT_S, NULL))
-		count(CNT_EXECUTOR_rpc_errors, 1);
-}
-
 static void on_refresh(void *owner)
 {
 	struct chainview *v = owner;
+	const struct addr *us = &v->x->opt.account;
 
 	v->refreshed_ms = loop_now_ms(v->x->loop);
-	ask_list(v, READ_coprocessor_bucket, on_buckets);
-	ask_list(v, READ_kms_identity, on_identities);
-	ask_list(v, READ_current_key, on_current_key);
-	timer_start(v->refresh, v->has_buckets ? REFRESH_S : REFRESH_MIN_S, 0);
-}
-
-const char *find_bucket(struct chainview *v, const struct addr *coprocessor)
-{
-	for (unsigned i = 0; i < v->buckets; i++)
-		if (addr_eq(&v->bucket[i].coprocessor, coprocessor))
-			return v->bucket[i].url;
-	if (loop_now_ms(v->x->loop) - v->refreshed_ms > (uint64_t)(REFRESH_MIN_S * 1000))
-		on_refresh(v);
-	return NULL;
+	buckets_refresh(v);
+	chainview_read(v, READ_kms_identity, us, on_identity);
+	chainview_read(v, READ_current_key, us, on_current_key);
+	timer_start(v->refresh, buckets_settled(v) ? REFRESH_S : REFRESH_MIN_S, 0);
 }
 
 void chainview_refresh(struct chainview *v)
@@ -250,7 +168,7 @@ static enum chain_says read_bool(const struct profile_read *r, const struct json
 	uint8_t buf[RETURN_WORDS * 32];
 	struct abi_view root, value;
 
-	if (read_return(r, reply, buf, sizeof(buf), &root) || !abi_member_at(root, 0, &value))
+	if (read_return(r, reply, buf, sizeof(buf), &root) || profile_value(r, root, NULL, &value))
 		return CHAIN_UNKNOWN;
 
 	struct b32 word = abi_word(value);
@@ -271,34 +189,85 @@ static enum chain_says read_attempt(const struct profile *p, const struct jsonrp
 										 : CHAIN_NO;
 }
 
+static void tell_read(const struct question *q, const struct jsonrpc_reply *reply)
+{
+	static uint8_t buf[RETURN_MAX];
+	struct abi_view root = { 0 };
+	enum err e = read_return(q->read, reply, buf, sizeof(buf), &root);
+
+	if (e)
+		e = jsonrpc_is_revert(reply) ? ERR_DENIED : ERR_AGAIN;
+	q->on_read(q->view->x, &q->account, e, root);
+}
+
 static void on_answer(void *owner, const struct jsonrpc_reply *reply)
 {
 	struct question *q = owner;
 	struct executor *x = q->view->x;
-	enum chain_says what = q->read ? read_bool(q->read, reply) : read_attempt(&x->profile, reply);
 
-	q->asker.cb(x, q->asker.op, q->asker.ticket, what);
+	if (q->on_read)
+		tell_read(q, reply);
+	else
+		q->asker.cb(x, q->asker.op, q->asker.ticket,
+			    q->read ? read_bool(q->read, reply) : read_attempt(&x->profile, reply));
 	free(q);
+}
+
+/* NULL: too many wait. */
+static struct question *new_question(struct chainview *v, unsigned contract,
+				     const struct profile_read *read)
+{
+	struct question *q = v->queued < QUEUE_MAX ? calloc(1, sizeof(*q)) : NULL;
+
+	if (!q)
+		return NULL;
+	q->view = v;
+	q->contract = contract;
+	q->read = read;
+	return q;
+}
+
+static void enqueue(struct question *q)
+{
+	struct chainview *v = q->view;
+
+	*v->last = q;
+	v->last = &q->next;
+	v->queued++;
 }
 
 static void ask(struct chainview *v, unsigned contract, const struct abi_line *function,
 		const struct profile_read *read, const struct abi_arg *args, unsigned count,
 		struct chain_asker asker)
 {
-	struct question *q = v->queued < QUEUE_MAX ? calloc(1, sizeof(*q)) : NULL;
+	struct question *q = new_question(v, contract, read);
 
 	if (!q || abi_encode_call(function, args, count, q->data, sizeof(q->data), &q->len)) {
 		free(q);
 		asker.cb(v->x, asker.op, asker.ticket, CHAIN_UNKNOWN);
 		return;
 	}
-	q->view = v;
-	q->contract = contract;
-	q->read = read;
 	q->asker = asker;
-	*v->last = q;
-	v->last = &q->next;
-	v->queued++;
+	enqueue(q);
+}
+
+void chainview_read(struct chainview *v, enum profile_read_name name, const struct addr *account,
+		    void (*cb)(struct executor *x, const struct addr *account, enum err e,
+			       struct abi_view root))
+{
+	static const struct addr nobody;
+	const struct profile_read *r = &v->x->profile.read[name];
+	struct question *q = r->present ? new_question(v, r->contract, r) : NULL;
+
+	account = account ? account : &nobody;
+	if (q) {
+		q->on_read = cb;
+		q->account = *account;
+		q->len = profile_call(r, account, q->data).len;
+		enqueue(q);
+	} else if (r->present) {
+		cb(v->x, account, ERR_AGAIN, (struct abi_view){ 0 });
+	}
 }
 
 static void ask_by_attempt(struct chainview *v, const struct op *op, struct chain_asker asker)
@@ -439,7 +408,8 @@ struct chainview *chainview_new(struct executor *x)
 	v->x = x;
 	v->last = &v->first;
 	v->registered = -1;
-	v->has_buckets = !x->profile.read[READ_coprocessor_bucket].present;
+	v->has_buckets = !x->profile.read[READ_coprocessor_bucket].present ||
+			 x->profile.read[READ_coprocessor_bucket].by_key;
 	addr_text(&x->opt.account, v->from);
 	for (unsigned i = 0; i < x->chains; i++)
 		v->rpc[i] = open_rpc(x, i);

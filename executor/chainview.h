@@ -1,6 +1,6 @@
 /*
  * chainview - what the executor reads from contracts: buckets of coprocessors, our identity,
- * is a request done.  eth_calls of one turn leave as batches; lists are kept and asked again
+ * is a request done.  eth_calls of one turn leave as batches; what is kept is asked for again
  * each minute.
  */
 #pragma once
@@ -14,11 +14,15 @@ struct op;
 struct chainview *chainview_new(struct executor *x);
 void chainview_free(struct chainview **v);
 
-/* Bucket URL of a coprocessor; NULL while it is not known (the list is then asked again). */
+/* Bucket URL of a coprocessor; NULL while it is not known (it is then asked for again). */
 const char *find_bucket(struct chainview *v, const struct addr *coprocessor);
 
 /* The list of coprocessors has been read at least once, or the contracts have none. */
 bool chainview_has_buckets(const struct chainview *v);
+
+/* The same for those that R names; where they are asked for one by one, they are now. */
+struct request;
+bool chainview_knows_buckets(struct chainview *v, const struct request *r);
 
 /* Does the chain list our account with our Core's signer?  1 yes, 0 no, -1 not known yet. */
 int chainview_registered(const struct chainview *v);

@@ -340,7 +340,7 @@ static void act_get_bodies(struct op *op)
 		op_fire(op, OP_EVENT_ready, NULL);
 		return;
 	}
-	if (!chainview_has_buckets(x->view)) {
+	if (!chainview_knows_buckets(x->view, op->request)) {
 		op->wants_buckets = true;
 		set_reason(op, "the coprocessors' buckets are not known yet");
 		return;

@@ -107,6 +107,10 @@ static void print_storage(const struct connector_config *c)
 	const char *endpoint = get_setting(s, "s3.endpoint"), *bucket = get_setting(s, "s3.bucket");
 
 	printf("storage\n");
+	if (strcmp(get_setting(s, "ciphertexts.source"), "inline") == 0) {
+		printf("  %-22sthe requests themselves\n", "ciphertexts from");
+		return;
+	}
 	printf("  %-22sbuckets that coprocessors register%s%s\n", "ciphertexts from",
 	       *bucket ? ", then our own: " : "", bucket);
 	if (!*endpoint)

@@ -6,6 +6,7 @@
 #include "supervisor/cli/commands.h"
 
 #define DEPTH_MAX 6
+#define ACCOUNTS_MAX 256	/* nodes, or coprocessors, that are read one by one */
 #define TEXT_MAX  300		/* characters of one string or byte string */
 
 static struct chain_reader reader;
@@ -84,25 +85,65 @@ static void print_value(struct abi_view v, unsigned depth)
 	}
 }
 
-/* Views.  One that is looked up by an address is asked for our own. */
-static void print_read(const struct profile_read *read, const char *text)
+/* Views. */
+
+static enum err read_view(const struct profile_read *read, const struct addr *account,
+			  struct abi_view *out)
 {
-	const struct abi_line *f = &read->function;
-	struct abi_arg self = { .v = BYTES_OF(reader.config->account.b) };
-	struct abi_view root, value;
 	struct b32 word = { { 0 } };
+	struct abi_arg arg = { .v = BYTES_OF(word.b) };
 
-	memcpy(word.b + 12, reader.config->account.b, 20);
-	self.v = BYTES_OF(word.b);
-	printf("  %s: ", text);
+	memcpy(word.b + 12, account->b, sizeof(account->b));
+	return chain_read(&reader, read->contract, &read->function, &arg, read->by_key, out);
+}
 
-	enum err e = chain_read(&reader, read->contract, f, &self, f->node[f->inputs].children, &root);
+static void print_view(const struct profile_read *read, const struct addr *account)
+{
+	struct abi_view root, value;
 
-	if (e)
+	if (read_view(read, account, &root))
 		printf("not known: %s", reader.why);
 	else
 		for (unsigned i = 0; abi_member_at(root, i, &value); i++)
 			print_value(value, 0);
+}
+
+/* Whose views are read by account, as the contracts list them; without a list our own. */
+static unsigned find_accounts(enum profile_read_name name, struct addr out[ACCOUNTS_MAX])
+{
+	const struct profile_read *list = &reader.profile.read[name == READ_coprocessor_bucket
+							       ? READ_coprocessor_accounts
+							       : READ_kms_accounts];
+	struct abi_view root, value;
+	unsigned count = 0;
+
+	out[0] = reader.config->account;
+	if (!list->present)
+		return 1;
+	if (read_view(list, &out[0], &root) || !abi_member_at(root, 0, &value) ||
+	    abi_type_of(value) != ABI_ARRAY)
+		return 0;
+	for (uint32_t i = 0; i < abi_count(value) && count < ACCOUNTS_MAX; i++)
+		if (abi_type_of(abi_item(value, i)) == ABI_ADDRESS)
+			out[count++] = abi_addr(abi_item(value, i));
+	return count;
+}
+
+static void print_read(enum profile_read_name name, const char *text)
+{
+	static struct addr account[ACCOUNTS_MAX];
+	const struct profile_read *read = &reader.profile.read[name];
+	unsigned count = read->by_key ? find_accounts(name, account) : 0;
+
+	printf("  %s: ", text);
+	if (!read->by_key)
+		print_view(read, &reader.config->account);
+	else if (count == 0)
+		printf("none");
+	for (unsigned i = 0; i < count; i++) {
+		printf("\n    ");
+		print_view(read, &account[i]);
+	}
 	printf("\n");
 }
 
@@ -155,11 +196,11 @@ int cmd_inspect(int argc, char **argv, const struct connector_config *c)
 		good &= print_chain(c->child[ROLE_LISTENER], i);
 	printf("contracts of profile %s\n", c->profile);
 	for (unsigned i = 0; i < READ_COUNT; i++) {
-		const struct profile_read *read = &reader.profile.read[i];
-		unsigned inputs = read->function.node[read->function.inputs].children;
+		const struct abi_line *f = &reader.profile.read[i].function;
 
-		if (read->present && inputs <= 1 && i != READ_public_access)
-			print_read(read, texts[i]);
+		if (reader.profile.read[i].present &&
+		    (reader.profile.read[i].by_key || f->node[f->inputs].children == 0))
+			print_read((enum profile_read_name)i, texts[i]);
 	}
 	return good ? EXIT_ok : EXIT_online;
 }

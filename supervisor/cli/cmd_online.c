@@ -198,7 +198,8 @@ static void check_identity(struct online *o)
 	const struct profile_read *read = &o->profile.read[READ_kms_identity];
 	static struct node_reply r;
 	static uint8_t data[LIST_MAX];
-	char params[PARAMS_MAX], to[ADDR_TEXT], selector[11];
+	char params[PARAMS_MAX], to[ADDR_TEXT], hex[2 * PROFILE_CALL_MAX + 3];
+	uint8_t call[PROFILE_CALL_MAX];
 	struct addr identity = { 0 };
 	struct abi_view root;
 	size_t len;
@@ -211,9 +212,11 @@ static void check_identity(struct online *o)
 		return;		/* said already: no node of that chain answers */
 	snprintf(params, sizeof(params), "[{\"to\":\"%s\",\"data\":\"%s\"},\"latest\"]",
 		 addr_text(&c->address, to),
-		 hex_encode0x(BYTES_OF(read->function.selector), selector));
+		 hex_encode0x(profile_call(read, &o->config->account, call), hex));
 	enum err e = node_call(url, "eth_call", params, &r);
-	if (e)
+	if (e && read->by_key && r.reverted)
+		judge_identity(o, ERR_MISSING, &identity);
+	else if (e)
 		say(o, false, "the list of nodes at %s: %s", to, r.why);
 	else if (json_bytes(r.result, data, sizeof(data), &len) != OK ||
 		 abi_decode(&read->function, read->function.outputs, BYTES(data, len), &root) != OK)

@@ -85,6 +85,7 @@ static enum err take_reply(const struct text *body, struct node_reply *out)
 		return OK;
 	}
 	jsonrpc_tame(reply.message, out->why, sizeof(out->why));
+	out->reverted = jsonrpc_is_revert(&reply);
 	return ERR_MISMATCH;
 }
 

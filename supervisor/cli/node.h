@@ -18,6 +18,7 @@ struct node_reply {
 	struct jsonrpc_room room;
 	const cJSON *result;			/* borrowed from replies */
 	char why[JSONRPC_MESSAGE_MAX + 1];	/* after a failure */
+	bool reverted;				/* the failure is the contract's refusal */
 };
 
 /* PARAMS is the JSON text of the array.  Anything but OK: why is set, there is no result. */

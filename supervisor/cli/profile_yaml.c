@@ -399,7 +399,7 @@ static bool is_left_out(const struct writer *w, const struct config_node *read)
 }
 
 static void put_views(struct writer *w, const char *name, const char *top,
-		      const char *const *known, size_t count)
+		      const char *const *known, size_t count, unsigned members)
 {
 	static const char *const keys[] = { "contract", "function", "key", "value" };
 	const struct config_node *views = section(w->f, name);
@@ -410,7 +410,7 @@ static void put_views(struct writer *w, const char *name, const char *top,
 	for (const struct config_node *m = views->first; m; m = m->next) {
 		if (!is_map(w->f, m) || is_left_out(w, m))
 			continue;
-		document_keys(w->f->troubles, w->f->path, m, keys, ARRAY_LEN(keys));
+		document_keys(w->f->troubles, w->f->path, m, keys, members);
 		must_have(w, m, "contract");
 		must_have(w, m, "function");
 		for (const struct config_node *v = m->first; v; v = v->next)
@@ -523,8 +523,8 @@ void profile_file_put(struct profile_file *f, const struct profile_choice *choic
 	for (const struct config_node *m = section(f, "reverts")->first; m; m = m->next)
 		put_reverts(&w, m);
 	put_count(&w, section(f, "reverts"), "revert", w.reverts);
-	put_views(&w, "reads", "read", reads, ARRAY_LEN(reads));
-	put_views(&w, "done", "done", kinds, ARRAY_LEN(kinds));
+	put_views(&w, "reads", "read", reads, ARRAY_LEN(reads), 4);
+	put_views(&w, "done", "done", kinds, ARRAY_LEN(kinds), 2);
 	put_eip712(&w);
 	put_ciphertexts(&w);
 	put_fhe_params(&w);

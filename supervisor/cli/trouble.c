@@ -14,9 +14,9 @@ static void add(struct troubles *t, struct place at, bool warning, const char *f
 		return;
 	}
 
-	struct trouble *new = &t->list[t->count++];
+	struct trouble_line *new = &t->list[t->count++];
 
-	*new = (struct trouble){ .place = at, .warning = warning };
+	*new = (struct trouble_line){ .place = at, .warning = warning };
 	new->place.file = strdup(at.file);
 	check(new->place.file);
 	check(vasprintf(&new->text, fmt, args) >= 0);
@@ -56,7 +56,7 @@ void trouble_warning(struct troubles *t, struct place at, const char *fmt, ...)
 }
 
 /* By place; what was found first comes first where the place is the same. */
-static bool is_before(const struct trouble *a, const struct trouble *b)
+static bool is_before(const struct trouble_line *a, const struct trouble_line *b)
 {
 	int files = strcmp(a->place.file, b->place.file);
 
@@ -70,7 +70,7 @@ static bool is_before(const struct trouble *a, const struct trouble *b)
 static void sort(struct troubles *t)
 {
 	for (unsigned i = 1; i < t->count; i++) {
-		struct trouble moved = t->list[i];
+		struct trouble_line moved = t->list[i];
 		unsigned j = i;
 
 		for (; j > 0 && is_before(&moved, &t->list[j - 1]); j--)
@@ -79,7 +79,7 @@ static void sort(struct troubles *t)
 	}
 }
 
-static void print(const struct trouble *t, FILE *out)
+static void print(const struct trouble_line *t, FILE *out)
 {
 	fputs(t->place.file, out);
 	if (t->place.mark.line)

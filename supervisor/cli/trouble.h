@@ -22,7 +22,7 @@ struct place {
 };
 
 struct troubles {
-	struct trouble {
+	struct trouble_line {
 		struct place place;	/* its file is a copy, owned */
 		char *text;		/* owned */
 		bool warning;

@@ -17,7 +17,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct { const char *path, *value; } contracts[] = {
-	{ "contract", "3" },
+	{ "contract", "4" },
 	{ "contract.0.name", "decryption_manager" },
 	{ "contract.0.chain", "1" },
 	{ "contract.0.address", "0x0000000000000000000000000000000000000001" },
@@ -27,6 +27,9 @@ static const struct { const char *path, *value; } contracts[] = {
 	{ "contract.2.name", "access_control" },
 	{ "contract.2.chain", "2" },
 	{ "contract.2.address", "0x0000000000000000000000000000000000000003" },
+	{ "contract.3.name", "key_manager" },
+	{ "contract.3.chain", "1" },
+	{ "contract.3.address", "0x0000000000000000000000000000000000000004" },
 };
 
 static void check_sound(const struct profile *p)
@@ -36,7 +39,8 @@ static void check_sound(const struct profile *p)
 	for (unsigned i = 0; i < p->requests; i++) {
 		const struct profile_request *r = &p->request[i];
 
-		check(r->contract < p->contracts && r->role[REQUEST_id][0]);
+		check(r->contract < p->contracts);
+		check(r->role[REQUEST_id][0] || op_group(r->kind) == OP_KEY);
 		check(find_request(p, &p->contract[r->contract].address, &r->event.hash) == r);
 	}
 	for (unsigned i = 0; i < p->responses; i++)
@@ -47,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct profile profile;
 	static struct troubles troubles;
-	struct profile_choice choice = { .contract = { true, true, true } };
+	struct profile_choice choice = { .contract = { true, true, true, true } };
 	struct profile_file file = { .troubles = &troubles, .path = strdup("fuzz") };
 	struct settings *lines = settings_new();
 

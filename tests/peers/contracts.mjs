@@ -9,12 +9,12 @@ import { createRequire } from 'node:module';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ContractFactory, Interface, Contract } from 'ethers';
+import { ContractFactory, Interface } from 'ethers';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const sourceDir = path.join(here, 'contracts');
 const cacheDir = path.join(here, '..', '..', 'build', 'cache');
-const names = ['Admin', 'HTTPZ', 'DecryptionManager', 'AccessControl', 'Outbox'];
+const names = fs.readdirSync(sourceDir).filter((f) => f.endsWith('.sol')).map((f) => f.slice(0, -4)).sort();
 
 let compiled; /* what compile() gave, once for each process */
 
@@ -58,25 +58,19 @@ export function compile() {
   return compiled;
 }
 
-/** A deployed contract at an address, bound to a wallet or a provider. */
-export function attach(name, address, runner) {
-  return new Contract(address, compile()[name].abi, runner);
-}
-
 /**
- * Deploys HTTPZ, DecryptionManager and AccessControl from the wallet's account, which owns them.
- * Nonces are set by hand, so that the three creations go out together.
- * Returns { httpz, manager, access }: ethers contracts bound to the wallet.
+ * Deploys contracts from the wallet's account, which owns them: rows [name, contract, ...names of
+ * contracts above whose addresses it is made with].  Nonces are set by hand, so that all creations
+ * go out together.  Returns { name: ethers contract bound to the wallet }.
  */
-export async function deploy(wallet) {
-  const { HTTPZ, DecryptionManager, AccessControl } = compile();
+export async function deploy(wallet, rows) {
   const nonce = await wallet.getNonce('pending');
-  const make = async (c, args, at) => {
-    return new ContractFactory(c.abi, c.bytecode, wallet).deploy(...args, { nonce: at });
-  };
-  const httpz = await make(HTTPZ, [], nonce);
-  const manager = await make(DecryptionManager, [await httpz.getAddress()], nonce + 1);
-  const access = await make(AccessControl, [], nonce + 2);
-  for (const c of [httpz, manager, access]) await c.waitForDeployment();
-  return { httpz, manager, access };
+  const made = {};
+  for (const [i, [name, contract, ...needs]] of rows.entries()) {
+    const { abi, bytecode } = compile()[contract];
+    const args = needs.map((n) => made[n].target);
+    made[name] = await new ContractFactory(abi, bytecode, wallet).deploy(...args, { nonce: nonce + i });
+  }
+  for (const c of Object.values(made)) await c.waitForDeployment();
+  return made;
 }

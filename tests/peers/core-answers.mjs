@@ -141,8 +141,11 @@ export function checkCrsgen(request) {
 
 // ---- what goes out ----
 
-/** The signer of a Core: a secp256k1 key, or for a while another one (twists.key). */
-export function signer(privateKey) {
+/**
+ * The signer of a Core: a secp256k1 key, or for a while another one (twists.key); it signs the
+ * types of a date (eip712.mjs), and what had none then not at all.
+ */
+export function signer(privateKey, date) {
   const own = new SigningKey(privateKey);
   const verificationKey = Buffer.from(own.compressedPublicKey.slice(2), 'hex');
   let other = null;
@@ -155,7 +158,9 @@ export function signer(privateKey) {
         if (other?.privateKey !== twists.key) other = new SigningKey(twists.key);
         key = other;
       }
-      const external = Buffer.from(key.sign(typedDigest(domain, name, value)).serialized.slice(2), 'hex');
+      const digest = typedDigest(domain, name, value, date);
+      if (!digest) return Buffer.alloc(0);
+      const external = Buffer.from(key.sign(digest).serialized.slice(2), 'hex');
       if (twists.badSignature) external.fill(0xff, 0, 32);
       if (twists.shortSignature) return external.subarray(0, 64);
       return external;
@@ -165,7 +170,7 @@ export function signer(privateKey) {
 
 function signed(answer, external, schemes, twists) {
   answer.external_signature = twists.noExternalSignature ? Buffer.alloc(0) : external;
-  answer.signatures = schemes.includes(0) ? [{ scheme: 0, signature: external }] : [];
+  answer.signatures = schemes.includes(0) && external.length ? [{ scheme: 0, signature: external }] : [];
   return answer;
 }
 
@@ -243,10 +248,12 @@ export function makeUser(op, who, twists) {
     party_id: 1,
     degree: 1,
   };
+  const share = hexlify(encodePayload(payload));
   const value = {
     publicKey: hexlify(op.key),
     ctHandles: handles,
-    userDecryptedShare: hexlify(encodePayload(payload)),
+    userDecryptedShare: share,
+    reencryptedShare: share,
     extraData: hexlify(op.extra),
   };
   const external = who.sign(op.domain, 'UserDecryptResponseVerification', value, twists);
@@ -293,6 +300,7 @@ export function makeCrsgen(op, who, twists) {
     crsId: `0x${op.id}`,
     maxBitLength: op.bits,
     crsDigest: hexlify(digest),
+    crs: hexlify(digest),
     extraData: hexlify(op.extra),
   };
   const external = who.sign(op.domain, 'CrsgenVerification', value, twists);

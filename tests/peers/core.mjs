@@ -52,7 +52,7 @@ const kinds = {
 const kept = 10000; /* finished decryptions a Core keeps */
 
 function makeCore(options) {
-  const who = answers.signer(options.key);
+  const who = answers.signer(options.key, options.types);
   const stores = Object.fromEntries(Object.keys(kinds).map((k) => [k, new Map()]));
   const settings = {
     delayMs: options.delayMs ?? 0,
@@ -322,6 +322,7 @@ async function main() {
       mode: { type: 'string' },
       sync: { type: 'boolean' },
       record: { type: 'boolean' },
+      types: { type: 'string' },
       'tls-key': { type: 'string' },
       'tls-cert': { type: 'string' },
     },
@@ -334,6 +335,7 @@ async function main() {
     mode: values.mode,
     sync: values.sync,
     record: values.record,
+    types: values.types,
   });
   const services = loadServices();
   const server = new grpc.Server({
@@ -359,7 +361,8 @@ async function main() {
 
 /**
  * Runs a Core as a process.  Options: key (hex), port, delayMs, longPollMs, mode
- * ("centralized"), sync (offers the Sync calls), record (keeps the last requests), tls {key, cert}.
+ * ("centralized"), sync (offers the Sync calls), record (keeps the last requests), tls {key, cert},
+ * types (the date of the EIP-712 types it signs: "2025-04").
  * The handle: endpoint, port, address (its signer), key, control(message), stats(), forget(),
  * kill(), restart() on the same port, pause(), resume(), stop().
  */
@@ -373,6 +376,7 @@ export async function startCore(options = {}) {
   if (options.mode) words.push('--mode', options.mode);
   if (options.sync) words.push('--sync');
   if (options.record) words.push('--record');
+  if (options.types) words.push('--types', options.types);
   if (options.tls) words.push('--tls-key', options.tls.key, '--tls-cert', options.tls.cert);
   const self = { key, port, endpoint: `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}` };
 

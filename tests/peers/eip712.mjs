@@ -1,34 +1,56 @@
 /*
- * eip712 - the typed data that a Core signs, through the ethers library.
+ * eip712 - the typed data that a Core and users sign, through the ethers library.
+ *
+ * Each struct has the name it has today; the contracts of another date may know it under another
+ * type, or not at all (null).
  */
 import { TypedDataEncoder, keccak256 } from 'ethers';
 
-const types = {
-  PublicDecryptVerification: 'bytes32[] ctHandles,bytes decryptedResult,bytes extraData',
-  UserDecryptResponseVerification:
-    'bytes publicKey,bytes32[] ctHandles,bytes userDecryptedShare,bytes extraData',
-  UserDecryptRequestVerification: 'bytes publicKey,address[] contractAddresses,uint256 contractsChainId',
-  UserDecryptionLinker: 'bytes publicKey,bytes32[] handles,address userAddress',
-  PrepKeygenVerification: 'uint256 prepKeygenId,bytes extraData',
-  KeygenVerification: 'uint256 prepKeygenId,uint256 keyId,KeyDigest[] keyDigests,bytes extraData',
-  KeyDigest: 'uint8 keyType,bytes digest',
-  FheDecompressionUpgradeKey: 'bytes decompression_upgrade_key',
-  CrsgenVerification: 'uint256 crsId,uint256 maxBitLength,bytes crsDigest,bytes extraData',
+const today = {
+  PublicDecryptVerification: 'PublicDecryptVerification(bytes32[] ctHandles,bytes decryptedResult,bytes extraData)',
+  UserDecryptResponseVerification: 'UserDecryptResponseVerification('
+    + 'bytes publicKey,bytes32[] ctHandles,bytes userDecryptedShare,bytes extraData)',
+  UserDecryptRequestVerification: 'UserDecryptRequestVerification('
+    + 'bytes publicKey,address[] contractAddresses,uint256 contractsChainId)',
+  UserDecryptionLinker: 'UserDecryptionLinker(bytes publicKey,bytes32[] handles,address userAddress)',
+  PrepKeygenVerification: 'PrepKeygenVerification(uint256 prepKeygenId,bytes extraData)',
+  KeygenVerification: 'KeygenVerification('
+    + 'uint256 prepKeygenId,uint256 keyId,KeyDigest[] keyDigests,bytes extraData)',
+  FheDecompressionUpgradeKey: 'FheDecompressionUpgradeKey(bytes decompression_upgrade_key)',
+  CrsgenVerification: 'CrsgenVerification(uint256 crsId,uint256 maxBitLength,bytes crsDigest,bytes extraData)',
 };
 
-function fields(name) {
-  return types[name].split(',').map((f) => {
-    const [type, field] = f.split(' ');
+const types = {
+  today,
+  '2025-04': {
+    ...today,
+    PublicDecryptVerification: 'PublicDecryptVerification(bytes32[] ctHandles,bytes decryptedResult)',
+    UserDecryptResponseVerification: 'UserDecryptResponseVerification('
+      + 'bytes publicKey,bytes32[] ctHandles,bytes reencryptedShare)',
+    UserDecryptRequestVerification: 'UserDecryptRequestVerification(bytes publicKey,address[] contractAddresses,'
+      + 'uint256 contractsChainId,uint256 startTimestamp,uint256 durationDays)',
+    PrepKeygenVerification: null,
+    KeygenVerification: null,
+    FheDecompressionUpgradeKey: null,
+    CrsgenVerification: 'CRS(bytes crs)',
+  },
+};
+
+const keyDigest = [{ type: 'uint8', name: 'keyType' }, { type: 'bytes', name: 'digest' }];
+
+function encoderOf(text) {
+  const [, name, members] = /^(\w+)\((.*)\)$/.exec(text);
+  const fields = members.split(',').map((member) => {
+    const [type, field] = member.split(' ');
     return { type, name: field };
   });
+  const uses = members.includes('KeyDigest[]') ? { KeyDigest: keyDigest } : {};
+  return TypedDataEncoder.from({ [name]: fields, ...uses });
 }
 
-const encoders = {};
-for (const name of Object.keys(types)) {
-  const set = { [name]: fields(name) };
-  if (types[name].includes('KeyDigest[]')) set.KeyDigest = fields('KeyDigest');
-  encoders[name] = TypedDataEncoder.from(set);
-}
+const encoders = Object.fromEntries(Object.entries(types).map(([date, set]) => {
+  return [date, Object.fromEntries(Object.entries(set).map(([name, text]) => [name, text && encoderOf(text)]))];
+}));
 
 const domains = new Map(); /* domain separators already hashed */
 
@@ -48,12 +70,16 @@ export function decryptionDomain(chainId, manager) {
   return { name: 'DecryptionManager', version: '1', chainId, verifyingContract: manager };
 }
 
-/** The digest (hex) that is signed for a struct of the named type. */
-export function typedDigest(domain, name, value) {
-  return keccak256(`0x1901${separator(domain).slice(2)}${encoders[name].hash(value).slice(2)}`);
+/**
+ * The digest (hex) that is signed for a struct; null where nobody signed it at that date.  The
+ * value may have the members of every date.
+ */
+export function typedDigest(domain, name, value, date = 'today') {
+  const encoder = encoders[date][name];
+  return encoder && keccak256(`0x1901${separator(domain).slice(2)}${encoder.hash(value).slice(2)}`);
 }
 
 /** The types of one struct, as ethers' signTypedData wants them. */
-export function typesOf(name) {
-  return encoders[name].types;
+export function typesOf(name, date = 'today') {
+  return encoders[date][name].types;
 }

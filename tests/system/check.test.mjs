@@ -87,7 +87,7 @@ test('each configuration of tests/configs: place, trouble and remedy, or what it
       continue;
     }
     for (const said of [/ is sound; profile /, /^chain \S+, id \d+$/m, /calls go to/, /public_decryption +from +\w+ +answered/,
-      /^KMS Core \(threshold\)$/m, /signs results as +0x/, /^storage\n {2}ciphertexts from +buckets that coprocessors register/m, /account +0x/, /budgets +[\d.]+ ETH per hour, [\d.]+ ETH per day/,
+      /^KMS Core \(threshold\)$/m, /signs results as +0x/, /^storage\n {2}ciphertexts from +(buckets that coprocessors register|the requests themselves)/m, /account +0x/, /budgets +[\d.]+ ETH per hour, [\d.]+ ETH per day/,
       /permit +\d+ answers of 300000 gas per hour/, /worst loss +[\d.]+ ETH for one transaction, [\d.]+ ETH per day/]) {
       assert.match(got.stdout, said, file);
     }

@@ -1,13 +1,14 @@
 /*
  * codec - our decoder of events and encoder of answers beside ethers': each kind's event encoded
- * there decodes to the same values here, each answer encoded here decodes to the same there.
+ * there decodes to the same values here, each answer encoded here decodes to the same there, by
+ * each profile.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
-import { AbiCoder, Interface, concat, getAddress, hexlify, id as keccakOfText, keccak256, zeroPadValue } from 'ethers';
+import { AbiCoder, Interface, ZeroHash, concat, getAddress, hexlify, id as keccakOfText, keccak256, zeroPadValue } from 'ethers';
 import { seeded } from './random.mjs';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -15,34 +16,51 @@ const program = path.join(root, process.env.B ?? 'build', 'test', 'codec');
 const chainId = 421614n;
 const manager = '0x5FbDB2315678afecb367f032d93F642f64180aa3';
 const httpz = '0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512';
-const times = 10000; /* for each kind */
+const keyManager = '0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0';
 const perRun = 500; /* lines at once */
 
-const material = '(uint256 ctHandle, uint256 keyId, bytes32 snsCiphertextDigest, address[] coprocessorTxSenderAddresses)[] snsCtMaterials';
-const params = '(string name) fheParams';
+/* One row for each kind: contract, event, response, tag of its result ids. */
+function kindsOf({ handle, params, keys, preKsk, ksk }) {
+  const material = `(${handle} ctHandle, uint256 keyId, bytes32 snsCiphertextDigest, address[] coprocessorTxSenderAddresses)[] snsCtMaterials`;
+  return {
+    public_decryption: [manager, `event PublicDecryptionRequest(uint256 indexed id, ${material})`,
+      'function publicDecryptionResponse(uint256 publicDecryptionId, bytes decryptedResult, bytes signature)'],
+    user_decryption: [manager, `event UserDecryptionRequest(uint256 indexed id, ${material}, address userAddress, bytes publicKey)`,
+      'function userDecryptionResponse(uint256 userDecryptionId, bytes decryptedResult, bytes signature)'],
+    preprocess_keygen: [keys, `event PreprocessKeygenRequest(uint256 id, ${params})`,
+      'function preprocessKeygenResponse(uint256 preKeyRequestId, uint256 preKeyId)', 'preprocessKeygen'],
+    preprocess_ksk: [keys, `event Preprocess${preKsk}Request(uint256 id, ${params})`,
+      `function preprocess${preKsk}Response(uint256 preKskRequestId, uint256 preKskId)`, 'preprocessKsk'],
+    keygen: [keys, `event KeygenRequest(uint256 id, ${params})`,
+      'function keygenResponse(uint256 preKeyId, uint256 keyId)', 'keygen'],
+    crsgen: [keys, `event CrsgenRequest(uint256 id, ${params})`,
+      'function crsgenResponse(uint256 crsgenRequestId, uint256 crsId)', 'crsgen'],
+    ksk: [keys, `event ${preKsk}Request(uint256 id, uint256 sourceKeyId, uint256 destKeyId, ${params})`,
+      `function ${ksk}Response(uint256 preKskId, uint256 kskId)`, 'ksk'],
+  };
+}
 
-/* Written for this test from the contracts, not from the profile. */
-const kinds = {
-  public_decryption: [manager, `event PublicDecryptionRequest(uint256 indexed id, ${material})`,
-    'function publicDecryptionResponse(uint256 publicDecryptionId, bytes decryptedResult, bytes signature)'],
-  user_decryption: [manager, `event UserDecryptionRequest(uint256 indexed id, ${material}, address userAddress, bytes publicKey)`,
-    'function userDecryptionResponse(uint256 userDecryptionId, bytes decryptedResult, bytes signature)'],
-  preprocess_keygen: [httpz, `event PreprocessKeygenRequest(uint256 id, ${params})`,
-    'function preprocessKeygenResponse(uint256 preKeyRequestId, uint256 preKeyId)', 'preprocessKeygen'],
-  preprocess_ksk: [httpz, `event PreprocessKskRequest(uint256 id, ${params})`,
-    'function preprocessKskResponse(uint256 preKskRequestId, uint256 preKskId)', 'preprocessKsk'],
-  keygen: [httpz, `event KeygenRequest(uint256 id, ${params})`,
-    'function keygenResponse(uint256 preKeyId, uint256 keyId)', 'keygen'],
-  crsgen: [httpz, `event CrsgenRequest(uint256 id, ${params})`,
-    'function crsgenResponse(uint256 crsgenRequestId, uint256 crsId)', 'crsgen'],
-  ksk: [httpz, `event KskRequest(uint256 id, uint256 sourceKeyId, uint256 destKeyId, ${params})`,
-    'function kskResponse(uint256 preKskId, uint256 kskId)', 'ksk'],
+/* Written for this test from the contracts, not from the profiles. */
+const profiles = {
+  httpz: {
+    times: 10000, /* for each kind */
+    addresses: { decryption_manager: manager, httpz, access_control: httpz },
+    kinds: kindsOf({ handle: 'uint256', params: '(string name) fheParams', keys: httpz, preKsk: 'Ksk', ksk: 'ksk' }),
+    params: [['TEST', 1], ['test', 1], ['default', 0], ['', 0], ['DeFault', 0]].map(([name, n]) => [[name], n]),
+  },
+  'httpz-2025-04': {
+    times: 2000,
+    addresses: { decryption_manager: manager, httpz, key_manager: keyManager, acl_manager: httpz },
+    kinds: kindsOf({ handle: 'bytes32', params: 'bytes32 fheParamsDigest', keys: keyManager, preKsk: 'Kskgen', ksk: 'kskgen' }),
+    params: [[ZeroHash, 1], [keccakOfText('DEFAULT'), 0]],
+  },
 };
 
 /* The program under test, as a function from lines to lines. */
-function codec() {
-  const child = spawn(program, [path.join(root, 'proto', 'profiles', 'httpz.yaml'), String(chainId), `decryption_manager=${manager}`, `httpz=${httpz}`,
-    `access_control=${httpz}`], { stdio: ['pipe', 'pipe', 'inherit'] });
+function codec(profile) {
+  const contracts = Object.entries(profiles[profile].addresses).map((pair) => pair.join('='));
+  const words = [path.join(root, 'proto', 'profiles', `${profile}.yaml`), String(chainId), ...contracts];
+  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] });
   const waiting = [];
   let rest = '';
   child.stdout.setEncoding('latin1').on('data', (text) => {
@@ -67,7 +85,7 @@ function codec() {
 const bare = (hex) => hex.slice(2).toLowerCase();
 const word = (n) => bare(zeroPadValue(`0x${n.toString(16).padStart(64, '0')}`, 32));
 
-function generators(random) {
+function generators(random, params) {
   const bytes = (n) => Uint8Array.from({ length: n }, () => random.below(256));
   /* Often short, sometimes extreme. */
   const number = () => BigInt(hexlify(bytes([1, 8, 32][random.below(3)]))) * BigInt(random.below(8) > 0);
@@ -76,18 +94,18 @@ function generators(random) {
     const h = bytes(32);
     h[30] = random.below(12);
     h[31] = 0;
-    return BigInt(hexlify(h));
+    return hexlify(h);
   };
   const list = (most, make) => Array.from({ length: 1 + random.below(most) }, make);
-  const name = () => [['TEST', 1], ['test', 1], ['default', 0], ['', 0], ['DeFault', 0]][random.below(5)];
+  const name = () => params[random.below(params.length)];
   return { bytes, number, address, handle, list, name };
 }
 
 /* Arguments of an event, and what the decoder must say of them. */
-function eventOf(kind, tag, g) {
+function eventOf(kind, contract, tag, g) {
   const id = g.number();
   const core = tag ? bare(keccak256(AbiCoder.defaultAbiCoder().encode(['bytes32', 'uint256', 'address', 'uint256'],
-    [keccakOfText(tag), chainId, httpz, id]))) : word(id);
+    [keccakOfText(tag), chainId, contract, id]))) : word(id);
   const head = `${kind} id=${word(id)} core_id=${core}`;
   if (!tag) {
     const key = g.number();
@@ -95,9 +113,9 @@ function eventOf(kind, tag, g) {
     const user = g.address();
     const publicKey = hexlify(g.bytes(1 + g.bytes(1)[0]));
     const said = materials.map(([h, , digest, by]) => {
-      return [`handle=${word(h)}`, `digest=${bare(digest)}`, ...by.map((a) => `by=${bare(a)}`)].join(' ');
+      return [`handle=${bare(h)}`, `digest=${bare(digest)}`, ...by.map((a) => `by=${bare(a)}`)].join(' ');
     }).join(' ');
-    const hash = bare(keccak256(concat(materials.map(([h]) => `0x${word(h)}`))));
+    const hash = bare(keccak256(concat(materials.map(([h]) => h))));
     const isUser = kind === 'user_decryption';
     return {
       args: isUser ? [id, materials, user, publicKey] : [id, materials],
@@ -109,23 +127,26 @@ function eventOf(kind, tag, g) {
   const keys = kind === 'ksk' ? [g.number(), g.number() + (1n << 200n)] : [0n, 0n];
   const pre = kind === 'keygen' || kind === 'ksk' ? id : 0n;
   return {
-    args: [id, ...(kind === 'ksk' ? keys.map((k) => k % (1n << 256n)) : []), [params]],
+    args: [id, ...(kind === 'ksk' ? keys.map((k) => k % (1n << 256n)) : []), params],
     said: `${head} preprocessing_id=${word(pre)} source_key_id=${word(keys[0])} `
       + `destination_key_id=${word(keys[1] % (1n << 256n))} fhe_params=${value}`,
   };
 }
 
-for (const [kind, [contract, event, response, tag]] of Object.entries(kinds)) {
-  test(`${kind}: ${times} events and ${times} answers`, async (t) => {
+const rows = Object.entries(profiles).flatMap(([profile, { kinds }]) => Object.entries(kinds).map((row) => [profile, ...row]));
+
+for (const [profile, kind, [contract, event, response, tag]] of rows) {
+  const { times, params } = profiles[profile];
+  test(`${profile}, ${kind}: ${times} events and ${times} answers`, async (t) => {
     const random = seeded();
     t.diagnostic(`SEED=${random.seed}`);
-    const g = generators(random);
+    const g = generators(random, params);
     const iface = new Interface([event, response]);
     const [name] = iface.fragments.filter((f) => f.type === 'event').map((f) => f.name);
     const [call] = iface.fragments.filter((f) => f.type === 'function');
-    const ours = codec();
+    const ours = codec(profile);
     for (let done = 0; done < times; done += perRun) {
-      const events = Array.from({ length: perRun }, () => eventOf(kind, tag, g));
+      const events = Array.from({ length: perRun }, () => eventOf(kind, contract, tag, g));
       const lines = events.map(({ args }) => {
         const { topics, data } = iface.encodeEventLog(name, args);
         return `event ${bare(contract)} ${topics.map(bare).join('')} ${bare(data)}`;

@@ -3,17 +3,9 @@
  * and every transaction of our node's account.  It never reads what the product says of itself.
  */
 import { Transaction } from 'ethers';
-import { keyKinds } from './requests.mjs';
 import { sleep } from '../peers/process.mjs';
 
 const hex = (n) => `0x${n.toString(16)}`;
-
-/* response function -> the kind in a request's name, and where its payload stands */
-const responses = {
-  publicDecryptionResponse: ['public', 'manager'],
-  userDecryptionResponse: ['user', 'manager'],
-  ...Object.fromEntries(Object.keys(keyKinds).map((kind) => [`${kind}Response`, [kind, 'httpz']])),
-};
 
 const nameOf = (kind, id) => (kind === 'public' || kind === 'user' ? `${kind}-${id}` : `${kind}-${hex(id)}`);
 
@@ -36,13 +28,21 @@ export function rawCollector() {
 }
 
 /** The judge of a world: { judge, waitAnswered, responses }. */
-export function makeJudge({ chain, requests, node, core, manager, httpz, raws }) {
+export function makeJudge({ chain, requests, node, core, manager, keys, generation, raws }) {
+  const kinds = Object.entries(generation.keyKinds);
+  /* response function -> the kind in a request's name, and its contract */
+  const responses = {
+    publicDecryptionResponse: ['public', 'manager'],
+    userDecryptionResponse: ['user', 'manager'],
+    ...Object.fromEntries(kinds.map(([kind, { answer }]) => [answer, [kind, 'keys']])),
+  };
+
   /** Response events so far: name of the request -> { block, args }. */
   async function responseEvents() {
     const found = new Map();
     const rows = [[manager, 'PublicDecryptionResponse', 'public'], [manager, 'UserDecryptionResponse', 'user'],
-      ...Object.entries(keyKinds).map(([kind, [, , event]]) => [httpz, event, kind])];
-    const addresses = [await manager.getAddress(), await httpz.getAddress()];
+      ...kinds.map(([kind, { answered }]) => [keys, answered, kind])];
+    const addresses = [manager.target, keys.target];
     const topics = [rows.map(([c, event]) => c.interface.getEvent(event).topicHash)];
     const logs = await chain.rpc('eth_getLogs', { fromBlock: '0x0', toBlock: 'latest', address: addresses, topics });
     for (const log of logs) {
@@ -102,7 +102,7 @@ export function makeJudge({ chain, requests, node, core, manager, httpz, raws })
   function read(tx, addresses) {
     const target = Object.keys(addresses).find((k) => addresses[k] === tx.to?.toLowerCase());
     if (!target) return { problem: `transaction ${tx.hash} goes to ${tx.to}` };
-    const contract = target === 'manager' ? manager : httpz;
+    const contract = target === 'manager' ? manager : keys;
     const call = contract.interface.parseTransaction({ data: tx.input });
     const row = call && responses[call.name];
     if (!row || row[1] !== target) {
@@ -120,10 +120,7 @@ export function makeJudge({ chain, requests, node, core, manager, httpz, raws })
   async function judge({ unanswered = false, others = false } = {}) {
     const problems = [];
     const events = await responseEvents();
-    const addresses = {
-      manager: (await manager.getAddress()).toLowerCase(),
-      httpz: (await httpz.getAddress()).toLowerCase(),
-    };
+    const addresses = { manager: manager.target.toLowerCase(), keys: keys.target.toLowerCase() };
     const mine = await transactions();
     const accepted = new Map(); /* request -> successful transactions of ours */
     let reverted = 0;

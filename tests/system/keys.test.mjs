@@ -1,9 +1,11 @@
 /*
  * Key operations in bad weather: a Core that forgets a preprocessing before its key is made, one
- * that needs none, and requests that the access control does not permit.
+ * that needs none; and requests that the access control or their user does not permit, with the
+ * contracts of each profile.
  */
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
+import { Wallet } from 'ethers';
 import { lookAt } from './look.mjs';
 import { startWorld } from './world.mjs';
 
@@ -67,41 +69,54 @@ test('a centralised Core preprocesses nothing: answered without it', async () =>
   await look.judged();
 });
 
-test('access control: a denial waits, and is refused when it stays one', async () => {
-  await begin({ config: {} });
+async function beginWithAccessControl(profile) {
+  await begin({ profile });
   await world.stopConnector();
-  world.writeConfig({ access_control_address: world.access.target });
+  world.useAccessControl();
   await world.startConnector();
   await look.waitFine();
-  const sets = await Promise.all([1, 1, 1].map(() => world.makeCiphertexts([4, 5], { keepBodies: true })));
-  const handles = (set) => set.map((c) => `0x${c.handle.toString('hex')}`);
+}
+const makeSet = () => world.makeCiphertexts([4, 5], { keepBodies: true });
+const handlesOf = (set) => set.map((c) => `0x${c.handle.toString('hex')}`);
+const isRefused = (row) => row.state === 'refused';
 
-  await world.send(world.access, 'allowPublicDecrypt', handles(sets[0]), true);
-  const [open] = await world.ask(1, { sets: [sets[0]] });
-  await look.answered([open]);
+for (const profile of ['httpz', 'httpz-2025-04']) {
+  test(`${profile}: what the access control permits, at once or later`, async () => {
+    await beginWithAccessControl(profile);
+    const [set, lateSet, userSet] = [await makeSet(), await makeSet(), await makeSet()];
+    await world.send(world.access, 'allowPublicDecrypt', handlesOf(set), true);
+    const [open] = await world.ask(1, { sets: [set] });
+    await look.answered([open]);
 
-  const [late] = await world.ask(1, { sets: [sets[1]] });
-  await look.waitLine('X025', { id: late });
-  await world.send(world.access, 'allowPublicDecrypt', handles(sets[1]), true);
-  await look.answered([late]);
+    const [late] = await world.ask(1, { sets: [lateSet] });
+    await look.waitLine('X025', { id: late });
+    await world.send(world.access, 'allowPublicDecrypt', handlesOf(lateSet), true);
+    await look.answered([late]);
 
-  const [never] = await world.askUser(1, { sets: [sets[2]] });
-  const row = await look.waitShow(never, 'it is refused', (r) => r.state === 'refused', 60000);
+    const user = new Wallet(Wallet.createRandom().privateKey);
+    for (const handle of handlesOf(userSet)) await world.send(world.access, 'allowAccount', handle, user.address, true);
+    await look.answered(await world.askUser(1, { sets: [userSet], user }));
+    await look.judged();
+  });
+
+  test(`${profile}: the user's own signature, where it is required`, async () => {
+    await begin({ profile, config: { user_signature: 'required' } });
+    await look.answered(await world.askUser(2, { types: [0, 5], materials: 2 }));
+    await world.send(world.manager, 'setCheckUserSignature', false);
+    const [unsigned] = await world.askUser(1, { unsigned: true });
+    assert.match((await look.waitShow(unsigned, 'it is refused', isRefused)).reason, /not signed by its user/);
+    const key = '0x2000000000000000' + 'ab'.repeat(32);
+    const material = [`0x${'00'.repeat(29)}010000`, 1n, `0x${'07'.repeat(32)}`, [world.coprocessors[0].address]];
+    await world.emitRaw('manager', 'UserDecryptionRequest', 777n, [material], world.owner.address, key);
+    assert.match((await look.waitShow('user-777', 'it is refused', isRefused)).reason, /no direct call/);
+    assert.equal((await world.core.stats()).calls.UserDecrypt, 2, 'the Core never saw the others');
+  });
+}
+
+test('a denial that stays one is refused, and the Core never sees the request', async () => {
+  await beginWithAccessControl('httpz');
+  const [never] = await world.askUser(1, { sets: [await makeSet()] });
+  const row = await look.waitShow(never, 'it is refused', isRefused, 60000);
   assert.match(row.reason, /access control does not permit/);
-  const stats = await world.core.stats();
-  assert.equal(stats.calls.UserDecrypt ?? 0, 0, 'the Core never saw it');
-});
-
-test('the user\'s own signature, where it is required', async () => {
-  await begin({ config: { user_signature: 'required' } });
-  await look.answered(await world.askUser(2, { types: [0, 5], materials: 2 }));
-  await world.send(world.manager, 'setCheckUserSignature', false);
-  const [unsigned] = await world.askUser(1, { unsigned: true });
-  const refused = (row) => row.state === 'refused';
-  assert.match((await look.waitShow(unsigned, 'it is refused', refused)).reason, /not signed by its user/);
-  const key = '0x2000000000000000' + 'ab'.repeat(32);
-  const material = [1n << 16n, 1n, `0x${'07'.repeat(32)}`, [world.coprocessors[0].address]];
-  await world.emitRaw('manager', 'UserDecryptionRequest', 777n, [material], world.owner.address, key);
-  assert.match((await look.waitShow('user-777', 'it is refused', refused)).reason, /no direct call/);
-  assert.equal((await world.core.stats()).calls.UserDecrypt, 2, 'the Core never saw the others');
+  assert.equal((await world.core.stats()).calls.UserDecrypt ?? 0, 0);
 });

@@ -21,20 +21,10 @@ export function newHandle(fheType) {
   return handle;
 }
 
-/* name of a key operation, which is the tag of its result ids too -> request function, request
- * event, response event */
-export const keyKinds = {
-  preprocessKeygen: ['preprocessKeygenRequest', 'PreprocessKeygenRequest', 'PreprocessKeygenResponse'],
-  preprocessKsk: ['preprocessKskRequest', 'PreprocessKskRequest', 'PreprocessKskResponse'],
-  keygen: ['keygenRequest', 'KeygenRequest', 'KeygenResponse'],
-  crsgen: ['crsgenRequest', 'CrsgenRequest', 'CrsgenResponse'],
-  ksk: ['kskRequest', 'KskRequest', 'KskResponse'],
-};
-
 /** The result id that every node must choose for a key operation. */
-export function resultId(kind, chainId, httpz, correlationId) {
+export function resultId(kind, chainId, contract, correlationId) {
   const types = ['bytes32', 'uint256', 'address', 'uint256'];
-  const values = [keccakOfText(kind), chainId, httpz, correlationId];
+  const values = [keccakOfText(kind), chainId, contract, correlationId];
   return BigInt(keccak256(AbiCoder.defaultAbiCoder().encode(types, values)));
 }
 
@@ -42,10 +32,9 @@ export function resultId(kind, chainId, httpz, correlationId) {
  * The asking side of a world.  `requests` maps "public-7", "user-3", "keygen-0x.." to what is
  * known about it: { kind, id, expected, handles, types, block, askedAt }.
  */
-export async function makeRequests({ chain, bucket, core, owner, httpz, manager, coprocessors }) {
+export async function makeRequests({ chain, bucket, core, owner, manager, keys, coprocessors, generation }) {
   const requests = new Map();
   const managerAddress = await manager.getAddress();
-  const httpzAddress = await httpz.getAddress();
   /* Transactions on their way at once: a chain that mines each one by itself jams near 1000. */
   const chunk = chain.blockTime ? 4000 : 200;
   let nonce = await owner.getNonce();
@@ -138,21 +127,16 @@ export async function makeRequests({ chain, bucket, core, owner, httpz, manager,
   /**
    * Asks for public decryptions.  Options: types (FHE types, used in turn), materials for each
    * request, perTx (requests in one transaction), distinct (how many different sets of
-   * ciphertexts), size of a body, buckets, keyId.  Returns the names of the requests.
+   * ciphertexts), size of a body, keepBodies, buckets, keyId.  Returns the names of the requests.
    */
   self.ask = async (count, options = {}) => {
-    const { perTx = 1, materials = 1 } = options;
+    const { perTx = 1, materials = 1, keyId = self.keyId } = options;
     const sets = options.sets ?? (await makeSets(count, options));
     const calls = [];
     for (let at = 0; at < count; at += perTx) {
-      const part = sets.slice(at, at + perTx).flat().map((c) => hexlify(c.handle));
-      const name = perTx === 1 ? 'publicDecryptionRequest' : 'publicDecryptionRequests';
-      const args = perTx === 1 ? [part] : [part, materials];
-      calls.push({
-        to: managerAddress,
-        gasLimit: 200_000 + 120_000 * part.length,
-        data: manager.interface.encodeFunctionData(name, args),
-      });
+      const part = sets.slice(at, at + perTx);
+      const data = manager.interface.encodeFunctionData(...generation.publicCall(part, materials, keyId));
+      calls.push({ to: managerAddress, gasLimit: 200_000 + 120_000 * part.flat().length + 20 * data.length, data });
     }
     const askedAt = Date.now();
     const receipts = await self.sendAll(calls);
@@ -180,17 +164,14 @@ export async function makeRequests({ chain, bucket, core, owner, httpz, manager,
     const domain = decryptionDomain(chain.chainId, managerAddress);
     const sets = options.sets ?? (await makeSets(count, { ...options, keepBodies: true }));
     const contract = hexlify(randomBytes(20));
-    const request = { publicKey, contractAddresses: [contract], contractsChainId: hostChainId };
-    const type = 'UserDecryptRequestVerification';
-    const signature = options.unsigned ? `0x${'00'.repeat(65)}`
-      : await user.signTypedData(domain, typesOf(type), request);
+    const request = generation.userRequest({ contract, hostChainId, publicKey, user: user.address });
+    const type = typesOf('UserDecryptRequestVerification', generation.types);
+    const signature = options.unsigned ? `0x${'00'.repeat(65)}` : await user.signTypedData(domain, type, request.signed);
     const askedAt = Date.now();
     const receipts = await self.sendAll(sets.map((set) => ({
       to: managerAddress,
       gasLimit: 500_000 + 120_000 * set.length,
-      data: manager.interface.encodeFunctionData('userDecryptionRequest', [
-        set.map((c) => [hexlify(c.handle), contract]), user.address, publicKey, hostChainId, [contract], signature,
-      ]),
+      data: manager.interface.encodeFunctionData('userDecryptionRequest', request.args(set, signature)),
     })));
     const who = signer(core.key);
     const key = Buffer.from(publicKey.slice(2), 'hex');
@@ -209,10 +190,10 @@ export async function makeRequests({ chain, bucket, core, owner, httpz, manager,
 
   /** Asks for a key operation by its name in keyKinds; returns { name, id, resultId }. */
   self.askKey = async (kind, ...args) => {
-    const [call, event] = keyKinds[kind];
-    const receipt = await self.send(httpz, call, ...args);
-    const [{ args: got, block }] = idsOf([receipt], httpz, event);
-    const expected = resultId(kind, chain.chainId, httpzAddress, got[0]);
+    const { request, asked } = generation.keyKinds[kind];
+    const receipt = await self.send(keys, request, ...generation.keyArgs(kind, args));
+    const [{ args: got, block }] = idsOf([receipt], keys, asked);
+    const expected = resultId(kind, chain.chainId, keys.target, got[0]);
     const name = `${kind}-0x${got[0].toString(16)}`;
     requests.set(name, { kind, id: got[0], block, askedAt: Date.now(), expected });
     return { name, id: got[0], resultId: expected };

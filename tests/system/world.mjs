@@ -20,11 +20,12 @@ import { fileURLToPath } from 'node:url';
 import { Wallet, hexlify } from 'ethers';
 import { startBucket } from '../peers/bucket.mjs';
 import { startChain } from '../peers/chain.mjs';
-import { attach, deploy } from '../peers/contracts.mjs';
+import { deploy } from '../peers/contracts.mjs';
 import { startCore } from '../peers/core.mjs';
 import { decryptionDomain, typesOf } from '../peers/eip712.mjs';
 import { descendants, freePort, readProcess, removeDir, start, temporaryDir, until } from '../peers/process.mjs';
 import { startProxy } from '../peers/tcpproxy.mjs';
+import { generations } from './generations.mjs';
 import { makeJudge, rawCollector } from './judge.mjs';
 import { makeRequests } from './requests.mjs';
 
@@ -63,6 +64,7 @@ function hasFiles(dir) {
 
 /**
  * Options:
+ *   profile    whose contracts stand on the chain, by generations.mjs ('httpz')
  *   chain      options of startChain (blockTime, slots, persist, gasLimit, ...)
  *   core       options of startCore          bucket  options of startBucket
  *   proxy      false: the connector reaches the chain directly; the judge then cannot see
@@ -100,9 +102,10 @@ export async function startWorld(options = {}) {
 }
 
 async function build(world, options, keep) {
+  const generation = generations[options.profile ?? 'httpz'];
   const names = Array.from({ length: options.coprocessors ?? 3 }, (_, i) => (i ? `ct128-${i + 1}` : 'ct128'));
   const [chain, core, bucket] = await Promise.all([
-    startChain(options.chain), startCore(options.core),
+    startChain(options.chain), startCore({ types: generation.types, ...options.core }),
     startBucket({ process: true, buckets: names, ...options.bucket }),
   ].map((p) => p.then(keep)));
   const raws = options.proxy === false ? null : rawCollector();
@@ -118,21 +121,23 @@ async function build(world, options, keep) {
   const owner = await chain.wallet(1_000_000);
   const node = new Wallet(Wallet.createRandom().privateKey, chain.provider);
   await chain.fund(node.address, options.funds ?? 100);
-  const { httpz, manager, access } = await deploy(owner);
+  const contracts = await deploy(owner, generation.contracts);
+  const { httpz, manager, access } = contracts;
+  const keys = contracts[generation.keys];
   const coprocessors = names.map((name) => ({
     name,
     address: Wallet.createRandom().address,
     url: `http://127.0.0.1:${(bucketProxy ?? bucket).port}/${name}`,
   }));
-  const asking = await makeRequests({ chain, bucket, core, owner, httpz, manager, coprocessors });
+  const asking = await makeRequests({ chain, bucket, core, owner, manager, keys, coprocessors, generation });
   const nodes = Array.from({ length: options.nodes ?? 0 }, () => ({
     wallet: new Wallet(Wallet.createRandom().privateKey, chain.provider),
     signer: new Wallet(Wallet.createRandom().privateKey),
   }));
 
   Object.assign(world, {
-    chain, core, bucket, proxy, coreProxy, bucketProxy, owner, node, httpz, manager, access, coprocessors,
-    nodes, raws,
+    chain, core, bucket, proxy, coreProxy, bucketProxy, owner, node, httpz, manager, keys, access,
+    contracts, coprocessors, nodes, raws, generation,
     requests: asking.requests,
     ask: asking.ask,
     askUser: asking.askUser,
@@ -140,11 +145,12 @@ async function build(world, options, keep) {
     makeCiphertexts: asking.makeCiphertexts,
     send: asking.send,
     resync: asking.resync,
-    ...makeJudge({ chain, requests: asking.requests, node, core, manager, httpz, raws }),
+    ...makeJudge({ chain, requests: asking.requests, node, core, manager, keys, generation, raws }),
   });
-  /** Any event of a contract ('manager' or 'HTTPZ'), as if the contract had emitted it itself. */
+  const contractOf = (name) => (name === 'keys' || name === 'HTTPZ' ? keys : manager);
+  /** Any event of a contract ('manager' or 'keys'), as if the contract had emitted it itself. */
   world.emitRaw = async (name, event, ...args) => {
-    const contract = name === 'HTTPZ' ? httpz : manager;
+    const contract = contractOf(name);
     const { topics, data } = contract.interface.encodeEventLog(event, args);
     const size = data.length / 2 - 1;
     const short = data.replace(/(00)+$/, ''); /* zeros are made there: a transaction is short */
@@ -155,18 +161,17 @@ async function build(world, options, keep) {
     return asking.send(httpz, 'addKmsNode', node.address, identity, '127.0.0.1');
   };
   world.removeNode = () => asking.send(httpz, 'removeKmsNode', node.address);
-  world.asNode = (name) => attach(name === 'HTTPZ' ? 'HTTPZ' : 'DecryptionManager',
-    (name === 'HTTPZ' ? httpz : manager).target, node);
+  world.asNode = (name) => contractOf(name).connect(node);
 
   /** The answer of another registered node (by its number) to a decryption that was asked for. */
   world.answerAs = async (number, name) => {
     const { wallet, signer } = nodes[number];
     const { kind, id, handles, expected, publicKey } = asking.requests.get(name);
     const user = kind === 'user';
-    const type = user ? 'UserDecryptResponseVerification' : 'PublicDecryptVerification';
+    const type = typesOf(user ? 'UserDecryptResponseVerification' : 'PublicDecryptVerification', generation.types);
     const result = user ? hexlify(randomBytes(100)) : expected;
-    const signature = await signer.signTypedData(decryptionDomain(chain.chainId, manager.target), typesOf(type), user
-      ? { publicKey, ctHandles: handles, userDecryptedShare: result, extraData: '0x' }
+    const signature = await signer.signTypedData(decryptionDomain(chain.chainId, manager.target), type, user
+      ? { publicKey, ctHandles: handles, userDecryptedShare: result, reencryptedShare: result, extraData: '0x' }
       : { ctHandles: handles, decryptedResult: result, extraData: '0x' });
     await chain.fund(wallet.address, 1);
     const as = manager.connect(wallet);
@@ -178,10 +183,10 @@ async function build(world, options, keep) {
     ...coprocessors.map((c) => ['addCoprocessor', [c.address, c.address, c.url]]),
     ...nodes.map((n) => ['addKmsNode', [n.wallet.address, n.signer.address, '127.0.0.1']]),
     ['setThresholds', options.thresholds ?? [1, 1, 1]],
-    ['setCurrentKeyId', [asking.keyId]],
+    ['setCurrentKeyId', [asking.keyId], keys],
     ...(options.register === false ? [] : [['addKmsNode', [node.address, core.address, '127.0.0.1']]]),
-  ].map(([name, args]) => ({
-    to: httpz.target, gasLimit: 1_000_000, data: httpz.interface.encodeFunctionData(name, args),
+  ].map(([name, args, contract = httpz]) => ({
+    to: contract.target, gasLimit: 1_000_000, data: contract.interface.encodeFunctionData(name, args),
   })));
 
   world.keyFile = path.join(world.dir, 'key');
@@ -189,13 +194,13 @@ async function build(world, options, keep) {
   world.monitorPort = await freePort();
   world.configFile = path.join(world.dir, 'config.yaml');
   const front = proxy ?? chain;
+  const network = {
+    chainId: chain.chainId,
+    urls: [{ name: 'gateway', url: front.httpUrl }, { name: 'gateway-ws', url: front.wsUrl }],
+    addresses: Object.fromEntries(Object.entries(contracts).map(([name, c]) => [name, c.target])),
+  };
   world.config = {
-    profile: 'httpz',
-    gwl2_url: [{ name: 'gateway', url: front.httpUrl }, { name: 'gateway-ws', url: front.wsUrl }],
-    chain_id: chain.chainId,
-    decryption_manager_address: manager.target,
-    httpz_address: httpz.target,
-    start_block: 0,
+    ...generation.config(network),
     kms_core_endpoint: coreProxy ? coreProxy.httpUrl : core.endpoint,
     kms_signer_address: core.address,
     key_file: world.keyFile,
@@ -209,6 +214,8 @@ async function build(world, options, keep) {
     Object.assign(world.config, change);
     fs.writeFileSync(world.configFile, toYaml(world.config));
   };
+  /** The access control's address goes into the configuration. */
+  world.useAccessControl = () => world.writeConfig(generation.config({ ...network, access: true }));
   world.writeConfig();
 }
 

@@ -114,16 +114,18 @@ Test(jsonrpc, replies_that_are_refused)
 
 Test(jsonrpc, errors)
 {
-	static const struct { const char *error; enum jsonrpc_outcome outcome; int64_t code; size_t data; } cases[] = {
-		{ "{\"code\":3,\"message\":\"execution reverted\",\"data\":\"0x2202f1fa\"}", RPC_ERROR, 3, 4 },
-		{ "{\"code\":-32603,\"message\":\"Error\",\"data\":{\"message\":\"m\",\"data\":\"0x0102\"}}", RPC_ERROR, -32603, 2 },
-		{ "{\"code\":3,\"message\":\"bare\",\"data\":\"0x\"}", RPC_ERROR, 3, 0 },
-		{ "{\"code\":-32005,\"message\":\"limit exceeded\"}", RPC_THROTTLED, -32005, 0 },
-		{ "{\"code\":-32005,\"message\":\"query returned more than 10000 results\"}", RPC_ERROR, -32005, 0 },
-		{ "{\"code\":429,\"message\":\"x\"}", RPC_THROTTLED, 429, 0 },
-		{ "{\"code\":-32000,\"message\":\"Your app has exceeded its compute units per second\"}", RPC_THROTTLED, -32000, 0 },
-		{ "{\"code\":\"no\",\"message\":7}", RPC_ERROR, -32600, 0 },
-		{ "{\"code\":1e300}", RPC_ERROR, -32600, 0 },
+	static const struct { const char *error; enum jsonrpc_outcome outcome; int64_t code; size_t data; bool revert; } cases[] = {
+		{ "{\"code\":3,\"message\":\"execution reverted\",\"data\":\"0x2202f1fa\"}", RPC_ERROR, 3, 4, true },
+		{ "{\"code\":-32603,\"message\":\"Error\",\"data\":{\"message\":\"m\",\"data\":\"0x0102\"}}", RPC_ERROR, -32603, 2, true },
+		{ "{\"code\":3,\"message\":\"bare\",\"data\":\"0x\"}", RPC_ERROR, 3, 0, true },
+		{ "{\"code\":-32005,\"message\":\"limit exceeded\"}", RPC_THROTTLED, -32005, 0, false },
+		{ "{\"code\":-32005,\"message\":\"query returned more than 10000 results\"}", RPC_ERROR, -32005, 0, false },
+		{ "{\"code\":429,\"message\":\"x\"}", RPC_THROTTLED, 429, 0, false },
+		{ "{\"code\":-32000,\"message\":\"Your app has exceeded its compute units per second\"}", RPC_THROTTLED, -32000, 0, false },
+		{ "{\"code\":\"no\",\"message\":7}", RPC_ERROR, -32600, 0, false },
+		{ "{\"code\":1e300}", RPC_ERROR, -32600, 0, false },
+		{ "{\"code\":-32000,\"message\":\"execution reverted\"}", RPC_ERROR, -32000, 0, true },
+		{ "{\"code\":-32000,\"message\":\"header not found\"}", RPC_ERROR, -32000, 0, false },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -138,6 +140,7 @@ Test(jsonrpc, errors)
 		cr_assert_eq(reply.outcome, cases[i].outcome, "%s", text);
 		cr_assert_eq(reply.code, cases[i].code, "%s", text);
 		cr_assert_eq(reply.data.len, cases[i].data, "%s", text);
+		cr_assert_eq(jsonrpc_is_revert(&reply), cases[i].revert, "%s", text);
 		cr_assert_not_null(reply.message);
 		jsonrpc_replies_close(&r);
 	}

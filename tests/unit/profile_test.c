@@ -3,82 +3,30 @@
  * the children do.  What a profile may not say is in tests/configs.
  */
 #include <criterion/criterion.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "common/profile.h"
-#include "supervisor/cli/profile_yaml.h"
 #include "tests/unit/abi_words.h"
-
-#define MANAGER "0x5FbDB2315678afecb367f032d93F642f64180aa3"
-#define HTTPZ   "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
+#include "tests/unit/profile_world.h"
 
 TestSuite(profile, .timeout = 10);
 
 static struct profile profile;
-static struct settings *lines;
-static struct profile_file file;
-static struct troubles troubles;
 
-static void put_contract(unsigned i, const char *name, const char *address)
+static void load_httpz(void)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "contract.%u.name", i);
-	cr_assert_eq(settings_put(lines, path, name), OK);
-	snprintf(path, sizeof(path), "contract.%u.chain", i);
-	cr_assert_eq(settings_put(lines, path, "421614"), OK);
-	snprintf(path, sizeof(path), "contract.%u.address", i);
-	cr_assert_eq(settings_put(lines, path, address), OK);
+	load_profile("proto/profiles/httpz", TEST_CHAIN, contracts_of_httpz, 2, &profile);
 }
 
-static void find_top(char out[PATH_MAX])
+static void load_april(void)
 {
-	char path[PATH_MAX + 32];
-
-	cr_assert(getcwd(out, PATH_MAX));
-	for (;;) {
-		snprintf(path, sizeof(path), "%s/proto/profiles", out);
-		if (access(path, F_OK) == 0)
-			return;
-
-		char *slash = strrchr(out, '/');
-
-		cr_assert(slash && slash != out, "run it inside the tree");
-		*slash = '\0';
-	}
+	load_profile("proto/profiles/httpz-2025-04", TEST_CHAIN, contracts_of_april, 4, &profile);
 }
 
-static void load(const char *name)
-{
-	struct profile_choice choice = { .contract = { true, true } };
-	char top[PATH_MAX], path[PATH_MAX + 64];
+/* Topic 0 of each event, selector of each response, as the interfaces were compiled. */
+struct operation { enum op_kind kind; const char *contract, *topic0, *selector; };
 
-	find_top(top);
-	snprintf(path, sizeof(path), "%s/proto/profiles/%s.yaml", top, name);
-	lines = settings_new();
-	cr_assert(profile_file_open(&file, "", path, (struct place){ .file = "test" }, &troubles));
-	put_contract(0, "decryption_manager", MANAGER);
-	put_contract(1, "httpz", HTTPZ);
-	cr_assert_eq(settings_put(lines, "contract", "2"), OK);
-	profile_file_put(&file, &choice, lines);
-	cr_assert(profile_file_check(&file, lines, &profile));
-	cr_assert_eq(troubles.errors, 0);
-}
-
-static void unload(void)
-{
-	profile_file_close(&file);
-	settings_free(&lines);
-}
-
-/* interfaces: topic 0 of each event, selector of each response. */
-static const struct {
-	enum op_kind kind;
-	const char *contract, *topic0, *selector;
-} operations[] = {
+static const struct operation httpz[] = {
 	{ KIND_public_decryption, MANAGER,
 	  "3cfc2aee45d607390bd77abd605865643c9243a65cec1b1c4e788400cc817a70", "02fd1a64" },
 	{ KIND_user_decryption, MANAGER,
@@ -99,33 +47,72 @@ static const struct {
 	  "7066963379f0648a6475860de4447aec0b04c03db5bc169b401c88d16ff6578d", NULL },
 };
 
+static const struct operation april[] = {
+	{ KIND_public_decryption, MANAGER,
+	  "17c632196fbf6b96d9675971058d3701733094c3f2f1dcb9ba7d2a08bee0aafb", "02fd1a64" },
+	{ KIND_user_decryption, MANAGER,
+	  "1c3dcad6311be6d58dc4d4b9f1bc1625eb18d72de969db75e11a88ef3527d2f3", "b9bfe0a8" },
+	{ KIND_preprocess_keygen, KEY_MANAGER,
+	  "8511337ad89c20ef904f13e9b9e7eb05f4c0fff128a8760c2c1d436c111b309f", "faac73b4" },
+	{ KIND_preprocess_ksk, KEY_MANAGER,
+	  "596d111e7512a47ee0c5eb66eef6f22c45d8ad4fee0520340785a11e221ed512", "941c8df6" },
+	{ KIND_keygen, KEY_MANAGER,
+	  "796482d60009a80331529afb48bf3415a16c9ff539a8cd138e77a745af6c7b78", "6aafa976" },
+	{ KIND_crsgen, KEY_MANAGER,
+	  "04f7b6ae222ef47289cfdc7c3b8298273e1bc92eeb346e805163ed4b37e76b29", "40c24f15" },
+	{ KIND_ksk, KEY_MANAGER,
+	  "fd6857403eadbdc0c8b68b151bb46a31d6c352af79b065d472cbd77781514dd4", "9594a901" },
+	{ KIND_activate_key, KEY_MANAGER,
+	  "bddc1662cdaa871ae40d9edc0e435e0988c6095bfc7c452aedb16c89606b6b75", NULL },
+	{ KIND_activate_key, KEY_MANAGER,
+	  "7066963379f0648a6475860de4447aec0b04c03db5bc169b401c88d16ff6578d", NULL },
+};
+
+static void expect_selector(const struct abi_line *function, const char *selector)
+{
+	char text[9];
+
+	cr_expect_str_eq(hex_encode(BYTES_OF(function->selector), text), selector, "%s",
+			 function->signature);
+}
+
+static void expect_operation(const struct operation *o)
+{
+	struct b32 topic;
+	struct addr contract;
+
+	cr_assert_eq(hex_decode_exact(o->topic0, 64, topic.b, 32), OK);
+	cr_assert_eq(addr_parse(o->contract, &contract), OK);
+
+	const struct profile_request *r = find_request(&profile, &contract, &topic);
+	const struct profile_response *a = find_response(&profile, o->kind);
+
+	cr_assert_not_null(r, "%s", op_name(o->kind));
+	cr_expect_eq(r->kind, o->kind);
+	cr_expect_str_eq(r->finality, r->kind == KIND_keygen ? "settled" : "latest");
+	cr_expect_eq(a == NULL, o->selector == NULL);
+	if (a)
+		expect_selector(&a->function, o->selector);
+	contract.b[0] ^= 1;
+	cr_expect_null(find_request(&profile, &contract, &topic), "of another contract");
+}
+
 Test(profile, httpz_topics_and_selectors)
 {
-	load("httpz");
-	cr_expect_eq(profile.requests, ARRAY_LEN(operations));
+	load_httpz();
+	cr_expect_eq(profile.requests, ARRAY_LEN(httpz));
 	cr_expect_eq(profile.responses, 7);
-	for (size_t i = 0; i < ARRAY_LEN(operations); i++) {
-		struct b32 topic;
-		struct addr contract;
-		char selector[9];
+	for (size_t i = 0; i < ARRAY_LEN(httpz); i++)
+		expect_operation(&httpz[i]);
+}
 
-		cr_assert_eq(hex_decode_exact(operations[i].topic0, 64, topic.b, 32), OK);
-		cr_assert_eq(addr_parse(operations[i].contract, &contract), OK);
-
-		const struct profile_request *r = find_request(&profile, &contract, &topic);
-		const struct profile_response *a = find_response(&profile, operations[i].kind);
-
-		cr_assert_not_null(r, "%s", op_name(operations[i].kind));
-		cr_expect_eq(r->kind, operations[i].kind);
-		cr_expect_str_eq(r->finality, r->kind == KIND_keygen ? "settled" : "latest");
-		cr_expect_eq(a == NULL, operations[i].selector == NULL);
-		if (a)
-			cr_expect_str_eq(hex_encode(BYTES_OF(a->function.selector), selector),
-					 operations[i].selector);
-		contract.b[0] ^= 1;
-		cr_expect_null(find_request(&profile, &contract, &topic), "of another contract");
-	}
-	unload();
+Test(profile, april_topics_and_selectors)
+{
+	load_april();
+	cr_expect_eq(profile.requests, ARRAY_LEN(april));
+	cr_expect_eq(profile.responses, 7);
+	for (size_t i = 0; i < ARRAY_LEN(april); i++)
+		expect_operation(&april[i]);
 }
 
 static void expect_type(enum op_kind kind, const char *hash)
@@ -141,7 +128,7 @@ Test(profile, httpz_decryptions)
 {
 	struct addr manager;
 
-	load("httpz");
+	load_httpz();
 	cr_assert_eq(addr_parse(MANAGER, &manager), OK);
 
 	const struct profile_response *a = find_response(&profile, KIND_public_decryption);
@@ -172,31 +159,67 @@ Test(profile, httpz_decryptions)
 	cr_expect_not(profile.done[KIND_keygen].present);
 	cr_expect(profile.read[READ_kms_identity].present);
 	cr_expect_not(profile.read[READ_user_access].present, "no access control contract");
-	unload();
 }
 
-Test(profile, httpz_reverts)
+Test(profile, april_decryptions)
 {
-	static const struct {
-		const char *data;
-		enum revert_meaning meaning;
-		const char *name;
-	} rows[] = {
-		{ "a1714c77", REVERT_already_answered, "KmsSignerAlreadyResponded" },
-		{ "4a576524", REVERT_already_answered, "KmsSignerAlreadySigned" },
-		{ "609e5a30", REVERT_already_answered, "PreprocessKeygenKmsNodeAlreadyResponded" },
-		{ "d1a7b2aa", REVERT_not_ours, "InvalidKmsSigner" },
-		{ "aee86323ffff", REVERT_not_ours, "NotKmsTxSender" },
-		{ "d93c0665", REVERT_paused, "EnforcedPause" },
-		{ "f645eedf", REVERT_final, "ECDSAInvalidSignature" },
-		{ "d78bce0c", REVERT_final, "ECDSAInvalidSignatureS" },
-		{ "00000000", REVERT_unknown, NULL },
-		{ "a1714c", REVERT_unknown, NULL },
-		{ "", REVERT_unknown, NULL },
-	};
+	struct addr manager;
 
-	load("httpz");
+	load_april();
+	cr_assert_eq(addr_parse(MANAGER, &manager), OK);
+
+	const struct profile_response *a = find_response(&profile, KIND_user_decryption);
+	struct b32 domain = eip712_domain("DecryptionManager", "1", TEST_CHAIN, &manager);
+
+	cr_expect(b32_eq(&a->domain, &domain));
+	cr_expect_eq(a->arg[0], ANSWER_request_id);
+	cr_expect_eq(a->arg[1], ANSWER_result);
+	cr_expect_eq(a->arg[2], ANSWER_signature);
+	expect_type(KIND_public_decryption, "0fadf98b8136b99fb0131ba0fcbca3082d7d632509fad62cf0d18ebdf9670cc1");
+	expect_type(KIND_user_decryption, "f7e27dfd3fe3d63db90df13495def08652c6cc0a1297cc39ca04f7d6dd403d76");
+	expect_type(KIND_crsgen, "742baadad9a09c82a94b935a0b51a5ff650ff7b666130019a58a637e91109fd7");
+	cr_expect_not(find_response(&profile, KIND_keygen)->has_eip712);
+	cr_expect_not(find_response(&profile, KIND_preprocess_ksk)->has_eip712);
+	cr_expect_str_eq(profile.domain[OP_KEY].name, "HTTPZ", "which the Core is told all the same");
+}
+
+Test(profile, april_views)
+{
+	static const struct { enum profile_read_name name; bool by_key; const char *selector; } rows[] = {
+		{ READ_coprocessor_bucket, true, "ecbd96ab" },
+		{ READ_kms_identity, true, "54d3f675" },
+		{ READ_current_key, false, "d8909eab" },
+		{ READ_kms_accounts, false, "bda0b948" },
+		{ READ_coprocessor_accounts, false, "8f4a7f5e" },
+		{ READ_public_access, false, "6ae10ecb" },
+		{ READ_user_access, false, "d2875c59" },
+	};
+	char type[65];
+
+	load_april();
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct profile_read *r = &profile.read[rows[i].name];
+
+		cr_assert(r->present, "%s", rows[i].selector);
+		cr_expect_eq(r->by_key, rows[i].by_key, "%s", rows[i].selector);
+		expect_selector(&r->function, rows[i].selector);
+	}
+	cr_expect_not(profile.read[READ_fhe_params].present);
+	expect_selector(&profile.done[KIND_public_decryption].function, "7e11db07");
+	expect_selector(&profile.done[KIND_user_decryption].function, "373dce8a");
+	cr_assert(profile.user_signature.present);
+	expect_selector(&profile.user_signature.function, "8316001f");
+	cr_expect_str_eq(hex_encode(BYTES_OF(profile.user_signature.type_hash.b), type),
+			 "5a9782aa78cd9da8fbac32ac961a91046100b9689b9fb5ace90e9bf1d1c8d440");
+	cr_expect_eq(profile.user_signature.members, 5);
+	cr_expect_eq(profile.fhe_params, 2);
+}
+
+struct revert { const char *data; enum revert_meaning meaning; const char *name; };
+
+static void expect_reverts(const struct revert *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
 		uint8_t data[16];
 		size_t len;
 		const char *name;
@@ -210,7 +233,77 @@ Test(profile, httpz_reverts)
 		if (name && rows[i].name)
 			cr_expect_str_eq(name, rows[i].name);
 	}
-	unload();
+}
+
+Test(profile, httpz_reverts)
+{
+	static const struct revert rows[] = {
+		{ "a1714c77", REVERT_already_answered, "KmsSignerAlreadyResponded" },
+		{ "4a576524", REVERT_already_answered, "KmsSignerAlreadySigned" },
+		{ "609e5a30", REVERT_already_answered, "PreprocessKeygenKmsNodeAlreadyResponded" },
+		{ "d1a7b2aa", REVERT_not_ours, "InvalidKmsSigner" },
+		{ "aee86323ffff", REVERT_not_ours, "NotKmsTxSender" },
+		{ "d93c0665", REVERT_paused, "EnforcedPause" },
+		{ "f645eedf", REVERT_final, "ECDSAInvalidSignature" },
+		{ "d78bce0c", REVERT_final, "ECDSAInvalidSignatureS" },
+		{ "00000000", REVERT_unknown, NULL },
+		{ "a1714c", REVERT_unknown, NULL },
+		{ "", REVERT_unknown, NULL },
+	};
+
+	load_httpz();
+	expect_reverts(rows, ARRAY_LEN(rows));
+}
+
+Test(profile, april_reverts)
+{
+	static const struct revert rows[] = {
+		{ "a1714c77", REVERT_already_answered, "KmsSignerAlreadyResponded" },
+		{ "609e5a30", REVERT_already_answered, "PreprocessKeygenKmsNodeAlreadyResponded" },
+		{ "00391dd6", REVERT_already_answered, "PreprocessKskgenKmsNodeAlreadyResponded" },
+		{ "0300a3a9", REVERT_already_answered, "KeygenKmsNodeAlreadyResponded" },
+		{ "e87c607c", REVERT_already_answered, "CrsgenKmsNodeAlreadyResponded" },
+		{ "cfa5f2bb", REVERT_already_answered, "KskgenKmsNodeAlreadyResponded" },
+		{ "2a7c6ef6", REVERT_not_ours, "NotKmsSigner" },
+		{ "aee86323", REVERT_not_ours, "NotKmsTxSender" },
+		{ "fce698f7", REVERT_final, "ECDSAInvalidSignatureLength" },
+		{ "d1a7b2aa", REVERT_unknown, NULL },
+	};
+
+	load_april();
+	expect_reverts(rows, ARRAY_LEN(rows));
+}
+
+/* Whoever writes a profile finds each word that may stand in one. */
+Test(profile, the_page_names_every_word)
+{
+	static const char *const words[] = {
+#define R(name, how, text) #name,
+		REQUEST_ROLES(R)
+#undef R
+#define R(name, text) #name,
+		ANSWER_SOURCES(R) REVERT_MEANINGS(R) PROFILE_READS(R)
+#undef R
+#define OP(number, name, prefix, group, finality, text) #name,
+		OPERATIONS(OP)
+#undef OP
+#define S(name, member, types, text) member,
+		EIP712_SOURCES(S)
+#undef S
+	};
+	static char page[65536];
+	char path[PATH_MAX], word[80];
+
+	find_folder("proto/profiles/README.md", path);
+
+	FILE *f = fopen(path, "r");
+
+	cr_assert(f && fread(page, 1, sizeof(page) - 1, f) > 1000);
+	fclose(f);
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		snprintf(word, sizeof(word), "`%s`", words[i]);
+		cr_expect(strstr(page, word), "%s", word);
+	}
 }
 
 /* A process that is given one section leaves the others empty. */
@@ -234,6 +327,8 @@ Test(profile, one_section)
 	"1 40 14 <2b5ad5c4795c026514f8317c7a215e218dccd6cf " \
 	"2 40 21 <0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f817 <98"
 
+static bool by_key;
+
 static enum err identity_of(const char *function, const char *key, const char *value,
 			    const char *words, uint8_t account, char out[ADDR_TEXT])
 {
@@ -242,7 +337,7 @@ static enum err identity_of(const char *function, const char *key, const char *v
 	struct bytes data = data_of(words);
 	struct abi_view root;
 
-	r = (struct profile_read){ .present = true, .function = parsed(function) };
+	r = (struct profile_read){ .present = true, .by_key = by_key, .function = parsed(function) };
 	snprintf(r.key, sizeof(r.key), "%s", key);
 	snprintf(r.value, sizeof(r.value), "%s", value);
 	cr_assert_eq(abi_decode(&r.function, r.function.outputs, data, &root), OK);
@@ -278,4 +373,48 @@ Test(profile, identities_of_nodes)
 		     ERR_MISSING);
 	cr_expect_eq(identity_of("function n() view returns (address list)", "account", "id", "1", 1, is),
 		     ERR_FORMAT);
+}
+
+/* A view that takes the account: what it returns is that account's. */
+Test(profile, identities_by_account)
+{
+	static const char one[] = "function n(address) view returns ((address tx, address signer, string ip) node)";
+	static const char flat[] = "function n(address) view returns (address tx, bytes id)";
+	char is[ADDR_TEXT];
+
+	by_key = true;
+	cr_assert_eq(identity_of(one, "", "node.signer",
+				 "20 7 2b5ad5c4795c026514f8317c7a215e218dccd6cf 60 1 <41", 7, is), OK);
+	cr_expect_str_eq(is, "0x2B5AD5c4795c026514f8317c7a215E218DcCD6cF");
+	cr_expect_eq(identity_of(one, "", "node.signer", "20 0 0 60 0", 7, is), ERR_MISSING);
+	cr_assert_eq(identity_of(flat, "", "id", "7 40 14 <2b5ad5c4795c026514f8317c7a215e218dccd6cf", 7,
+				 is), OK);
+	cr_expect_str_eq(is, "0x2B5AD5c4795c026514f8317c7a215E218DcCD6cF");
+	cr_expect_eq(identity_of(flat, "", "id", "0 40 0", 7, is), ERR_MISSING);
+	cr_expect_eq(identity_of(flat, "", "id", "7 40 3 <aabbcc", 7, is), ERR_FORMAT);
+	by_key = false;
+}
+
+/* The reference's encoding of coprocessors(address), and the call that asks for it. */
+Test(profile, a_bucket_by_address)
+{
+	struct addr who = { .b = { [19] = 0xa1 } };
+	uint8_t call[PROFILE_CALL_MAX];
+	char text[2 * PROFILE_CALL_MAX + 1];
+	struct abi_view root, url;
+
+	load_april();
+
+	const struct profile_read *r = &profile.read[READ_coprocessor_bucket];
+	struct bytes data = data_of("20 a1 b2 60 11 <687474703a2f2f6275636b65742e636f6d");
+
+	cr_expect_str_eq(hex_encode(profile_call(r, &who, call), text),
+			 "ecbd96ab00000000000000000000000000000000000000000000000000000000000000a1");
+	cr_assert_eq(abi_decode(&r->function, r->function.outputs, data, &root), OK);
+	cr_assert_eq(profile_value(r, root, &who, &url), OK);
+	cr_expect(bytes_is(abi_bytes(url), "http://bucket.com"));
+	free((void *)(uintptr_t)data.p);
+	load_httpz();
+	cr_expect_str_eq(hex_encode(profile_call(&profile.read[READ_kms_identity], &who, call), text),
+			 "e72ee991");
 }
