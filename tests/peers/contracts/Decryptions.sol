@@ -59,8 +59,8 @@ abstract contract Decryptions is Admin {
 
     Registry private immutable registry;
     bool public checkUserSignature = true;
-    uint256 private publicCounter;
-    uint256 private userCounter;
+    uint256 public publicCounter;
+    uint256 public userCounter;
 
     mapping(uint256 => Ciphertext) private ciphertexts;
     mapping(bytes32 => address[]) private holderSets;
