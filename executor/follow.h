@@ -5,7 +5,7 @@
 
 #include "common/link.h"
 
-#define FOLLOWERS_MAX 64	/* waiting at once: the window of each link that may ask */
+#define FOLLOWERS_MAX 112	/* waiting at once: the window of each link that may ask */
 
 struct executor;
 

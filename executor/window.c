@@ -417,5 +417,5 @@ static const struct link_end operator_end = {
 void window_open(struct executor *x)
 {
 	x->monitor_door = link_listen(x->loop, proc_fd("monitor.sock"), &monitor_end, x, 4);
-	x->operator_door = link_listen(x->loop, proc_fd("operator.sock"), &operator_end, x, 12);
+	x->operator_door = link_listen(x->loop, proc_fd("operator.sock"), &operator_end, x, 24);
 }
