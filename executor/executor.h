@@ -9,9 +9,9 @@
 #include "common/jsonrpc.h"
 #include "common/link.h"
 #include "common/profile.h"
+#include "common/s3.h"
 #include "executor/core.h"
 #include "executor/line.h"
-#include "executor/s3.h"
 #include "executor/stage.h"
 #include "executor/store.h"
 

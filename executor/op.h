@@ -7,9 +7,9 @@
  */
 #pragma once
 
+#include "common/request.h"
 #include "executor/executor.h"
 #include "executor/fetch.h"
-#include "executor/request.h"
 
 /*   in state    on event  do            then */
 #define OP_EDGES(EDGE) \
