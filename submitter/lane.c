@@ -147,6 +147,8 @@ static void judge_funds(struct lane *l)
 {
 	static const char why[] = "our account cannot pay for a transaction";
 
+	if (l->s->observes)
+		return;
 	if (!has_funds(l)) {
 		lane_pause(l, why, "when the account is funded");
 	} else if (strcmp(l->paused_why, why) == 0) {
@@ -157,7 +159,7 @@ static void judge_funds(struct lane *l)
 bool lane_may_sign(const struct lane *l)
 {
 	return l->has_account && l->has_info && l->adopted && !l->replacing &&
-	       link_is_up(l->s->signer) && !l->paused_by_operator;
+	       link_is_up(l->s->signer) && !l->paused_by_operator && !l->s->observes;
 }
 
 /* Whose nonce counts: the journal's; a chain that is ahead of it was used by somebody else. */
@@ -172,8 +174,8 @@ static void judge_nonces(struct lane *l, uint64_t was)
 {
 	uint64_t now = clock_mono_ms();
 
-	if (!l->has_info || !link_is_up(l->s->signer))
-		return;
+	if (!l->has_info || !link_is_up(l->s->signer) || l->s->observes)
+		return;		/* another connector's nonces are not to be adopted */
 	if (l->chain_nonce <= l->next_nonce)
 		l->quiet_since_ms = 0;
 	/* The signer hears what the chain says and nothing else: it permits another answer for a
@@ -294,14 +296,16 @@ static void ask_account(struct lane *l)
 
 static bool has_work(const struct lane *l)
 {
-	return l->answers || l->txs || l->paused_why[0] || !l->has_account || !l->adopted ||
-	       l->quiet_since_ms;
+	return l->answers || l->txs || l->paused_why[0] || !l->has_account ||
+	       (!l->adopted && !l->s->observes) || l->quiet_since_ms;
 }
 
 static void on_work(void *owner)
 {
 	struct lane *l = owner;
 
+	if (l->s->observes)
+		return;
 	answers_work(l);
 	txs_work(l);
 }
@@ -325,10 +329,10 @@ static void on_tick(void *owner)
 	}
 	if (l->answers || l->txs)
 		lane_work(l);
-	proc_ready(l->has_account && l->adopted && l->s->executor != NULL);
+	proc_ready(l->has_account && (l->adopted || l->s->observes) && l->s->executor != NULL);
 	proc_note("%s", !link_is_up(l->s->signer) ? "waits for the signer"
 			: !l->has_account	  ? "waits for the chain node"
-			: !l->adopted		  ? "waits until the account is quiet"
+			: !l->adopted && !l->s->observes ? "waits until the account is quiet"
 			: !l->s->executor	  ? "waits for the executor" : "");
 }
 

@@ -96,7 +96,33 @@ export async function startWorld(options = {}) {
     throw e;
   }
   addConnector(world, options);
+  world.others = [];
+  /**
+   * A second connector in this world, of the same account unless `config` says otherwise: with its
+   * own data_dir, runtime_dir, log and monitor port, and with what addConnector() gives a world.
+   */
+  world.another = async (config = {}) => {
+    const dir = fs.mkdtempSync(path.join(world.dir, 'other-'));
+    fs.chmodSync(dir, 0o755);
+    const monitorPort = await freePort();
+    const other = { dir, connector: null, started: [], keep: true, monitorPort, judge: world.judge };
+    setConfig(other, { ...world.config, data_dir: path.join(dir, 'data'), runtime_dir: path.join(dir, 'run'),
+      monitor: { listen: `127.0.0.1:${monitorPort}` }, ...config });
+    addConnector(other, options);
+    world.others.push(other);
+    return other;
+  };
   return world;
+}
+
+function setConfig(world, config) {
+  world.configFile = path.join(world.dir, 'config.yaml');
+  world.config = config;
+  world.writeConfig = (change = {}) => {
+    Object.assign(world.config, change);
+    fs.writeFileSync(world.configFile, toYaml(world.config));
+  };
+  world.writeConfig();
 }
 
 async function build(world, options, keep) {
@@ -187,9 +213,8 @@ async function build(world, options, keep) {
   world.keyFile = path.join(world.dir, 'key');
   fs.writeFileSync(world.keyFile, `${node.privateKey.slice(2)}\n`, { mode: 0o600 });
   world.monitorPort = await freePort();
-  world.configFile = path.join(world.dir, 'config.yaml');
   const front = proxy ?? chain;
-  world.config = {
+  setConfig(world, {
     profile: 'httpz',
     gwl2_url: [{ name: 'gateway', url: front.httpUrl }, { name: 'gateway-ws', url: front.wsUrl }],
     chain_id: chain.chainId,
@@ -204,12 +229,7 @@ async function build(world, options, keep) {
     monitor: { listen: `127.0.0.1:${world.monitorPort}` },
     s3_config: { allow_private: true }, /* the buckets' URLs are loopback */
     ...options.config,
-  };
-  world.writeConfig = (change = {}) => {
-    Object.assign(world.config, change);
-    fs.writeFileSync(world.configFile, toYaml(world.config));
-  };
-  world.writeConfig();
+  });
 }
 
 async function stopPeers(world) {
@@ -329,6 +349,7 @@ function addConnector(world, options) {
   };
 
   world.stop = async () => {
+    for (const other of world.others ?? []) await other.stop();
     if (world.connector && !world.connector.ended) await world.stopConnector(5000);
     const found = world.sanitizerReports();
     await stopPeers(world);
