@@ -6,6 +6,7 @@
  *	profile			contract.K.name .chain .address
  *	request.R.kind .contract .event .finality .role.<role>
  *	response.R.kind .contract .function .arg .arg.J .eip712
+ *	answer.A.kind .contract .event .role.<role>
  *	revert.R.error .means	read.<name>.contract .function .key .value
  *	done.<kind>.contract .function
  *	eip712.name .version .contract	eip712.keys.name .version .contract
@@ -131,7 +132,7 @@ int load_word(struct load *l, const char *word, const char *const *list, size_t 
 	return -1;
 }
 
-static enum op_kind get_kind(struct load *l, const char *name)
+enum op_kind load_kind(struct load *l, const char *name)
 {
 	enum op_kind kind = op_by_name(name);
 
@@ -317,7 +318,7 @@ static void load_request(struct load *l, unsigned i)
 {
 	struct profile_request *r = &l->out->request[i];
 
-	r->kind = get_kind(l, load_at(l, "request.%u.kind", i));
+	r->kind = load_kind(l, load_at(l, "request.%u.kind", i));
 	r->contract = load_contract(l, load_at(l, "request.%u.contract", i));
 	load_text(l, load_at(l, "request.%u.finality", i), r->finality, sizeof(r->finality));
 	load_word(l, r->finality, finalities, ARRAY_LEN(finalities), "finality level");
@@ -436,7 +437,7 @@ static void load_response(struct load *l, unsigned i)
 {
 	struct profile_response *r = &l->out->response[i];
 
-	r->kind = get_kind(l, load_at(l, "response.%u.kind", i));
+	r->kind = load_kind(l, load_at(l, "response.%u.kind", i));
 	for (unsigned j = 0; j < i; j++)
 		if (l->out->response[j].kind == r->kind)
 			load_trouble(l, ERR_CONFLICT, 0, "there is another response for this operation");
@@ -479,6 +480,7 @@ enum err profile_load(const struct settings *s, const struct profile_errors *err
 	out->responses = load_count(&l, "response", PROFILE_RESPONSES_MAX);
 	for (unsigned i = 0; i < out->responses; i++)
 		load_response(&l, i);
+	load_answered(&l);
 	out->reverts = load_count(&l, "revert", PROFILE_REVERTS_MAX);
 	for (unsigned i = 0; i < out->reverts; i++)
 		load_revert(&l, i);

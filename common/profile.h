@@ -14,6 +14,7 @@
 
 #define PROFILE_REQUESTS_MAX  24
 #define PROFILE_RESPONSES_MAX 12
+#define PROFILE_ANSWERED_MAX  4
 #define PROFILE_REVERTS_MAX   40
 #define PROFILE_ARGS_MAX      8
 #define PROFILE_CONTRACTS_MAX 8
@@ -51,6 +52,14 @@ struct profile_response {
 	bool has_eip712;		/* decryptions always, key operations where the profile says so */
 	struct eip712_type eip712;	/* what the Core signs */
 	struct b32 domain;		/* EIP-712 domain separator */
+};
+
+/* The event by which a contract says that a decryption is answered. */
+struct profile_answered {
+	enum op_kind kind;
+	unsigned contract;
+	struct abi_line event;
+	char role[ANSWERED_ROLE_COUNT][PROFILE_PATH_MAX];	/* as of a request */
 };
 
 /* What a revert of a response means.  word in profiles, text */
@@ -127,10 +136,11 @@ struct profile_fhe_params { char name[72]; uint64_t value; };	/* name or 0x dige
 
 struct profile {
 	char name[32];
-	unsigned contracts, requests, responses, reverts, fhe_params;
+	unsigned contracts, requests, responses, answered, reverts, fhe_params;
 	struct profile_contract contract[PROFILE_CONTRACTS_MAX];
 	struct profile_request request[PROFILE_REQUESTS_MAX];
 	struct profile_response response[PROFILE_RESPONSES_MAX];
+	struct profile_answered answer[PROFILE_ANSWERED_MAX];
 	struct profile_revert revert[PROFILE_REVERTS_MAX];
 	struct profile_read read[READ_COUNT];
 	struct profile_read done[KIND_COUNT];	/* "is this id done?" by kind */
@@ -155,6 +165,7 @@ enum err profile_load(const struct settings *s, const struct profile_errors *err
 		      struct profile *out) MUST_CHECK;
 
 const struct profile_response *find_response(const struct profile *p, enum op_kind kind);
+const struct profile_answered *find_answered(const struct profile *p, enum op_kind kind);
 
 /* By topic 0 and contract address; NULL when it is none of ours. */
 const struct profile_request *find_request(const struct profile *p, const struct addr *contract,

@@ -12,6 +12,14 @@ const struct profile_response *find_response(const struct profile *p, enum op_ki
 	return NULL;
 }
 
+const struct profile_answered *find_answered(const struct profile *p, enum op_kind kind)
+{
+	for (unsigned i = 0; i < p->answered; i++)
+		if (p->answer[i].kind == kind)
+			return &p->answer[i];
+	return NULL;
+}
+
 const struct profile_request *find_request(const struct profile *p, const struct addr *contract,
 					   const struct b32 *topic0)
 {

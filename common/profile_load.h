@@ -27,6 +27,7 @@ void load_text(struct load *l, const char *text, char *out, size_t room);
 /* Position of WORD in LIST; -1 and trouble when it is not there. */
 int load_word(struct load *l, const char *word, const char *const *list, size_t count,
 	      const char *what);
+enum op_kind load_kind(struct load *l, const char *name);
 unsigned load_contract(struct load *l, const char *name);
 bool load_line(struct load *l, const char *text, enum abi_what what, struct abi_line *out);
 
@@ -40,6 +41,8 @@ static inline bool is_word(enum abi_type t)
  * names change neither topic nor selector.  0: there is none.
  */
 uint16_t load_find(const struct abi_line *line, uint16_t tuple, const char *path);
+/* profile_answered.c: the events of finished decryptions. */
+void load_answered(struct load *l);
 
 /* profile_views.c: views, domains and the sections that stand alone. */
 void load_views(struct load *l);

@@ -66,7 +66,7 @@ void ask_core(struct op *op)
 
 	if (op->call || op->place[LINE_CORE].waits || op->keeping)
 		return;
-	if (find_kind(op->kind)->preprocesses && x->opt.centralized) {
+	if ((find_kind(op->kind)->preprocesses && x->opt.centralized) || observe_knows(op)) {
 		answer_alone(op);
 		return;
 	}
@@ -243,7 +243,7 @@ static void take_answer(struct op *op, struct bytes message)
 	keep_answer(op, calldata, len);
 }
 
-/* A centralised Core preprocesses nothing, and the ids are known without it. */
+/* A centralised Core preprocesses nothing; the ids are known without any. */
 static void answer_alone(struct op *op)
 {
 	static uint8_t calldata[IPC_CALLDATA_MAX];
@@ -265,6 +265,11 @@ static void on_forgotten(struct op *op)
 	char id[OPID_TEXT];
 
 	stage_fine(&x->core_stage);
+	if (x->opt.observes) {
+		give_room(op);
+		observe_missing(op);
+		return;
+	}
 	count(CNT_EXECUTOR_core_forgot, 1);
 	if (!x->forgot_said_ms || now - x->forgot_said_ms > FORGOT_SAID_MS) {
 		x->forgot_said_ms = now;
@@ -368,6 +373,8 @@ static void ask_start(struct op *op)
 {
 	static grpc_slice slices[SLICES_MAX];
 	const struct kind *kind = find_kind(op->kind);
+
+	check(!op->x->opt.observes);
 	size_t n = kind->write_start(op, slices);
 
 	op->call = core_start(op->x->core, op_endpoint(op), CORE_LANE_WORK, kind->start_method, slices, n,
@@ -380,7 +387,7 @@ static void begin(struct op *op)
 		op->at_core = true;
 		op->x->core_busy++;
 	}
-	if (op->asked) {
+	if (op->asked || op->x->opt.observes) {
 		ask_result(op);
 	} else if (op->fetch || op->request->materials == 0 || op->x->profile.ciphertext_inline) {
 		ask_start(op);

@@ -48,6 +48,14 @@ static struct jsonrpc *rpc_of(struct chainview *v, unsigned contract)
 	return NULL;
 }
 
+struct jsonrpc *chainview_rpc(struct chainview *v, uint64_t chain)
+{
+	for (unsigned i = 0; i < v->x->chains; i++)
+		if (v->x->chain[i].id == chain)
+			return v->rpc[i];
+	return NULL;
+}
+
 /* JSON parameters of one eth_call, as from our account. */
 static void write_params(struct chainview *v, unsigned contract, struct bytes data,
 			 char out[PARAMS_MAX])

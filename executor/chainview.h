@@ -14,6 +14,9 @@ struct op;
 struct chainview *chainview_new(struct executor *x);
 void chainview_free(struct chainview **v);
 
+/* The nodes of a chain, for other questions than these. */
+struct jsonrpc *chainview_rpc(struct chainview *v, uint64_t chain);
+
 /* Bucket URL of a coprocessor; NULL while it is not known (it is then asked for again). */
 const char *find_bucket(struct chainview *v, const struct addr *coprocessor);
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "executor/chainview.h"
-#include "executor/s3.h"
+#include "common/s3.h"
 
 #define REFRESH_S     60.0
 #define REFRESH_MIN_S 2.0	/* after a miss, or while something is not known */

@@ -9,16 +9,17 @@
 #include "common/jsonrpc.h"
 #include "common/link.h"
 #include "common/profile.h"
+#include "common/s3.h"
 #include "executor/core.h"
 #include "executor/follow.h"
 #include "executor/line.h"
-#include "executor/s3.h"
 #include "executor/stage.h"
 #include "executor/store.h"
 
 #define CHAINS_MAX 8
 #define OP_BUCKETS 4096
 
+struct account;
 struct chainview;
 struct fetcher;
 struct op;
@@ -42,6 +43,7 @@ struct executor_options {
 	uint64_t body_budget;		/* bytes */
 	uint64_t message_max;		/* of the Core, bytes */
 	bool send_late;			/* late_answers: send */
+	bool observes;			/* sending: observe */
 	bool centralized;		/* core.mode */
 	bool wants_signature;		/* user_signature: required */
 	bool allow_private;		/* bucket URLs may name private addresses */
@@ -59,6 +61,7 @@ struct executor {
 	struct http *http;
 	struct s3 s3;
 	struct chainview *view;
+	struct account *account;	/* what it sent; only while we observe */
 	struct fetcher *fetcher;
 	struct core *core;
 	struct store *store;

@@ -13,7 +13,6 @@
 #define OVERTAKEN_MAX 3		/* then it is the turn of what waited */
 #define CONNECT_TIMEOUT_S 5.0
 #define STALL_S 4.0		/* a bucket that moves no byte for so long hangs */
-#define URL_MAX (S3_URL_MAX + 256)
 
 struct part {			/* one body of a fetch */
 	struct fetch *fetch;
@@ -133,38 +132,6 @@ static void finish(struct fetch *f, enum fetch_outcome what)
 	if (what != FETCH_OK)
 		count(CNT_EXECUTOR_fetch_errors, 1);
 	f->on_done(f->owner, what, f->why);	/* may free f */
-}
-
-/* "{bucket}/{digest}" filled in. */
-static enum err fill_url(const struct executor *x, const char *bucket, const struct material *m,
-			 char *out, size_t cap)
-{
-	const char *s = x->profile.ciphertext_url;
-	char hex[65];
-	size_t len = 0;
-
-	while (*s && len + 1 < cap) {
-		const char *put = NULL;
-		if (strncmp(s, "{bucket}", 8) == 0)
-			put = bucket;
-		else if (strncmp(s, "{digest}", 8) == 0)
-			put = hex_encode(BYTES_OF(m->digest.b), hex);
-		else if (strncmp(s, "{handle}", 8) == 0)
-			put = hex_encode(BYTES_OF(m->handle.b), hex);
-		else if (strncmp(s, "{key_id}", 8) == 0)
-			put = hex_encode(BYTES_OF(m->key_id.b), hex);
-		if (!put) {
-			out[len++] = *s++;
-			continue;
-		}
-		int n = snprintf(out + len, cap - len, "%s", put);
-		if (n < 0 || (size_t)n >= cap - len)
-			return ERR_TOO_BIG;
-		len += (size_t)n;
-		s = strchr(s, '}') + 1;
-	}
-	out[len] = 0;
-	return OK;
 }
 
 static const struct addr *holder_list(const struct part *p)
@@ -335,7 +302,7 @@ static bool ask(struct part *p)
 	struct executor *x = f->fetcher->x;
 	const char *bucket = bucket_of(p), *why;
 	struct s3_place place;
-	char url[URL_MAX];
+	char url[CIPHERTEXT_URL_MAX];
 
 	if (!bucket) {
 		snprintf(f->why, sizeof(f->why),
@@ -348,7 +315,7 @@ static bool ask(struct part *p)
 	}
 	struct http_request r = {
 		.url = url, .sign = p->is_bare ? NULL : s3_signer(&x->s3, &place),
-		.body_max = BODY_MAX, .timeout_s = FETCH_TIMEOUT_S,
+		.body_max = CIPHERTEXT_MAX, .timeout_s = FETCH_TIMEOUT_S,
 		.connect_timeout_s = CONNECT_TIMEOUT_S, .stall_s = STALL_S,
 		.public_only = !place.is_ours && !x->opt.allow_private,
 		.on_piece = on_piece, .on_done = on_http, .owner = p,
@@ -356,7 +323,7 @@ static bool ask(struct part *p)
 	p->received = 0;
 	p->is_signed = r.sign != NULL;
 	keccak_init(&p->hash);
-	if (fill_url(x, place.url, &f->request->material[part_index(p)], url, sizeof(url)) ||
+	if (request_url(&x->profile, place.url, &f->request->material[part_index(p)], url, sizeof(url)) ||
 	    !(p->call = http_start(x->http, &r))) {
 		say_why(p, "not a usable http URL", 0);
 		return false;

@@ -1,6 +1,6 @@
 /*
  * fetch - the ciphertexts of one request from the coprocessors' buckets, and last from the
- * operator's own (executor/s3.h): all or none.
+ * operator's own (common/s3.h): all or none.
  *
  * Each body is hashed as it comes and must equal the digest that the chain gave.  No
  * redirects; private addresses are refused but at the operator's endpoint.  Memory is
@@ -8,10 +8,9 @@
  */
 #pragma once
 
+#include "common/request.h"
 #include "executor/executor.h"
-#include "executor/request.h"
 
-#define BODY_MAX     (66u << 20)	/* bytes of one ciphertext */
 #define BODY_GUESS   (64u << 10)	/* reserved for a body before any size is known */
 #define FETCHES_MAX  64			/* bodies on the way at once */
 #define FETCH_TIMEOUT_S 20.0		/* one body from one bucket */

@@ -191,6 +191,7 @@ static enum err on_retracted(struct executor *x, struct link *l, const struct ms
 		return ERR_UNKNOWN;
 	op_flush(x);	/* in order: what is known of these requests first, then nothing more */
 	op_freeze(x, m->chain, m->number, &m->hash);
+	observe_retracted(x, m->chain, m->number);
 	store_put_retracted(x->store, m->chain, m->number, &m->hash, on_retracted_row, x);
 	return OK;
 }

@@ -138,7 +138,7 @@ void keeper_look(struct op *op)
 {
 	uint64_t now = loop_now_ms(op->x->loop);
 
-	if (op->keeping || op->call || op->x->opt.centralized ||
+	if (op->keeping || op->call || op->x->opt.centralized || op->x->opt.observes ||
 	    (op->kept_ms && now - op->kept_ms < EVERY_MS))
 		return;
 	ask_result(op);

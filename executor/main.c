@@ -66,6 +66,7 @@ static void read_options(struct executor *x)
 		.body_budget = get_setting_u64(s, "body_budget"),
 		.message_max = get_setting_u64(s, "core.max_message"),
 		.send_late = strcmp(get_setting(s, "late_answers"), "send") == 0,
+		.observes = strcmp(get_setting(s, "sending"), "observe") == 0,
 		.centralized = strcmp(get_setting(s, "core.mode"), "centralized") == 0,
 		.wants_signature = strcmp(get_setting(s, "user_signature"), "required") == 0,
 		.allow_private = get_setting_u64(s, "s3.private_ok") != 0,
@@ -189,6 +190,7 @@ static void executor_start(struct executor *x)
 	x->core = core_new(x->loop, core, n, x->opt.message_max);
 	x->view = chainview_new(x);
 	x->fetcher = fetcher_new(x);
+	observe_open(x);
 	/* Everything open comes to memory, as far as the window permits. */
 	store_list(x->store, 0, 0, 0, 1, (struct store_visitor){ .row = op_note_newest, .owner = x });
 	op_load_more(x);

@@ -121,7 +121,7 @@ void op_again(struct op *op, const char *reason)
 	set_reason(op, reason);
 	op->attempts++;
 	op->dirty = true;
-	if (op_is_too_late(op) && op->state != STATE_submitting) {
+	if (op_is_too_late(op) && (op->state != STATE_submitting || op->x->opt.observes)) {
 		op_fire(op, OP_EVENT_expire, reason);
 		return;
 	}
@@ -291,7 +291,9 @@ static void act_look(struct op *op)
 	if (!decode(op))
 		return;
 	op->step_ms = loop_now_ms(x->loop);
-	if (old || op_group(op->kind) == OP_KEY)
+	if (x->opt.observes)
+		op_fire(op, OP_EVENT_ready, NULL);	/* who answers has looked */
+	else if (old || op_group(op->kind) == OP_KEY)
 		chainview_ask_done(x->view, op,
 				   (struct chain_asker){ .cb = on_looked, .op = op->number });
 	else
@@ -393,7 +395,11 @@ static void act_bring(struct op *op)
 {
 	op->dirty = true;
 	op->step_ms = loop_now_ms(op->x->loop);
-	if (decode(op))
+	if (!decode(op))
+		return;
+	if (op->x->opt.observes)
+		observe_bring(op);
+	else
 		outlet_submit(op->x, op);
 }
 
@@ -421,6 +427,7 @@ static void say_end(const struct op *op)
 	enum log_event ev = op->state == STATE_done	 ? EV_X012_done
 			    : op->state == STATE_refused ? EV_X009_refused
 			    : op->state == STATE_expired ? EV_X011_expired
+			    : op->differs		 ? EV_X041_differs
 							 : EV_X010_held;
 
 	log_say(ev, "id=%s tx=%s fetch_ms=%u core_ms=%u send_ms=%u reason=\"%s\"",

@@ -7,9 +7,9 @@
  */
 #pragma once
 
+#include "common/request.h"
 #include "executor/executor.h"
 #include "executor/fetch.h"
-#include "executor/request.h"
 
 /*   in state    on event  do            then */
 #define OP_EDGES(EDGE) \
@@ -23,6 +23,7 @@
 	EDGE(checking,   over,    end,         done) \
 	EDGE(computing,  go,      ask_core,    computing) \
 	EDGE(computing,  forgot,  look,        checking) \
+	EDGE(computing,  over,    end,         done) \
 	EDGE(computing,  answer,  keep_answer, answered) \
 	EDGE(answered,   go,      bring,       submitting) \
 	EDGE(answered,   stored,  bring,       submitting) \
@@ -39,7 +40,8 @@
 	EDGE(submitting, hold,    end,         held) \
 	EDGE(waiting,    expire,  end,         expired) \
 	EDGE(checking,   expire,  end,         expired) \
-	EDGE(computing,  expire,  end,         expired)
+	EDGE(computing,  expire,  end,         expired) \
+	EDGE(submitting, expire,  end,         expired)
 
 #define OP_EVENTS(E) \
 	E(go) E(reached) E(open) E(allowed) E(ready) E(over) E(forgot) E(answer) E(stored) \
@@ -66,6 +68,7 @@ struct op {
 	bool ending;			/* its last change is on the way to the disk */
 	bool done_before;		/* the chain had an answer without our doing */
 	bool late;			/* skip the question whether it is done */
+	bool differs;			/* from what the node sent, as observed */
 	bool wants_buckets;		/* goes on when the coprocessors' buckets are known */
 
 	struct bytes topics, data, calldata;	/* owned */
@@ -152,6 +155,16 @@ void access_free(struct access **a);
 void keeper_look(struct op *op);
 void keeper_look_all(struct executor *x);	/* the Core has forgotten something */
 void keeper_remake(struct op *op, const char *why);	/* needed now: fires go when it is there */
+
+/*
+ * observe.c: sending: observe.  What the node sent in answer is compared instead of bringing
+ * ours; the Core has no result (yet); this block left the chain.
+ */
+void observe_open(struct executor *x);
+void observe_bring(struct op *op);		/* fires over, hold, expire, or go after a while */
+void observe_missing(struct op *op);		/* the same */
+bool observe_knows(const struct op *op);	/* what is sent, without asking the Core */
+void observe_retracted(struct executor *x, uint64_t chain, uint64_t number);
 
 /* asking.c: the Core's side of the actions. */
 unsigned op_endpoint(const struct op *op);

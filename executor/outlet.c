@@ -16,6 +16,7 @@ static void hand_over(struct executor *x, struct op *op)
 		.public_key_hash = op->request->public_key_hash,
 	};
 
+	check(!x->opt.observes);
 	op->at_submitter = send_submit(x->submitter, &m) == OK;
 }
 
@@ -163,7 +164,7 @@ LINK_SWITCH(switch_submitter, IPC_SUBMITTER_TO_EXECUTOR)
 /* Whether an operator wants answers sent; until it is told the submitter sends none. */
 void outlet_tell(struct executor *x)
 {
-	bool halted = x->sending_stage.state == STAGE_HALTED;
+	bool halted = x->sending_stage.state == STAGE_HALTED || x->opt.observes;
 
 	for (unsigned i = 0; i < x->chains; i++) {
 		struct msg_pause p = { .chain = x->chain[i].id };
@@ -183,7 +184,7 @@ static void on_up(void *owner, struct link *l)
 	outlet_tell(x);
 	for (unsigned i = 0; i < OP_BUCKETS; i++)
 		for (struct op *op = x->bucket[i]; op; op = op->next)
-			if (op->state == STATE_submitting && !op->ending)
+			if (op->state == STATE_submitting && !op->ending && !x->opt.observes)
 				outlet_submit(x, op);
 	pump(x);
 }

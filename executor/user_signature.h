@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "executor/request.h"
+#include "common/request.h"
 
 /*
  * OK when DATA, sent to TO, is the profile's request call, asks for R (the same handles, user and

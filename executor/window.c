@@ -186,6 +186,8 @@ static enum err say_status(struct executor *x, struct link *l, uint64_t tag)
 		e = say_account(x, l, tag);
 	e = e ? e : say_text(l, tag, "registered", registered_text(chainview_registered(x->view)));
 	e = e ? e : say_key(x, l, tag);
+	if (!e && x->opt.observes)
+		e = say_text(l, tag, "sending", "observe: never sends");
 	return e ? e : say_done(l, tag, 0, "");
 }
 

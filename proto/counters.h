@@ -55,6 +55,8 @@
 	C(EXECUTOR, expired,          TOTAL, "requests expired") \
 	C(EXECUTOR, held,             TOTAL, "requests held for an operator") \
 	C(EXECUTOR, retracted,        TOTAL, "requests retracted") \
+	C(EXECUTOR, observed_agrees,  TOTAL, "answers of another connector that are as ours would be") \
+	C(EXECUTOR, observed_differs, TOTAL, "answers of another connector that are not") \
 	C(EXECUTOR, open,             GAUGE, "requests open") \
 	C(EXECUTOR, active,           GAUGE, "requests in memory") \
 	C(EXECUTOR, paused_core,      GAUGE, "1 while the Core stage is paused") \

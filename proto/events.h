@@ -70,6 +70,8 @@
 	E(X025, access_denied,    WARN,  "the access control does not permit a request; it is asked again", "nothing: chain nodes may be behind") \
 	E(X026, preprocessing_lost, WARN, "the Core has forgotten a preprocessing that a key waits for; it is made again", "keep the Core's memory across restarts, or expect the key to take longer") \
 	E(X027, preprocessing_made, INFO, "the preprocessing is there again", "") \
+	E(X040, observes,         INFO,  "sending: observe: answers are compared with what the node sends, never sent", "") \
+	E(X041, differs,          ERROR, "another connector of this node has sent another answer than ours would be", "kms-connector show ID; find out which of the two is wrong before switching") \
 	E(T001, paused,           WARN,  "sending is paused", "see why= and clears=") \
 	E(T002, resumed,          INFO,  "sending goes on", "") \
 	E(T003, foreign_nonce,    ERROR, "another program uses our account", "stop the other program; one account belongs to one connector") \

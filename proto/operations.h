@@ -53,6 +53,21 @@ enum request_role {
 	REQUEST_ROLE_COUNT
 };
 
+/* Roles that a parameter of the event of a finished decryption can play; result for one result
+   that all nodes signed, results for one of each.  role, how it is read, what it is */
+#define ANSWERED_ROLES(R) \
+	R(id,         WORD,  "request id on the chain") \
+	R(result,     BYTES, "the result that each signature is over") \
+	R(results,    LIST,  "a result of each node") \
+	R(signatures, LIST,  "the signatures; with results, in their order")
+
+enum answered_role {
+#define R(name, how, text) ANSWERED_##name,
+	ANSWERED_ROLES(R)
+#undef R
+	ANSWERED_ROLE_COUNT
+};
+
 /* Where an argument of a response comes from. */
 #define ANSWER_SOURCES(S) \
 	S(request_id,  "the request's id") \

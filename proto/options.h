@@ -142,8 +142,8 @@
 	  "retry_interval_s", TO_X, "seconds before the first repetition") \
 	O(late_answers, "late_answers", words, WORDS("skip|send"), "skip", "late_answers", TO_X, \
 	  "what becomes of answers that the contract no longer needs") \
-	O(sending, "sending", words, WORDS("on|observe"), "on", "sending", TO_X, \
-	  "observe: never sends") \
+	O(sending, "sending", words, WORDS("on|observe"), "on", "sending", TO_X | TO_T, \
+	  "observe: never sends; compares with what another connector of this node sends") \
 	O(sign_max_fee, "sign.max_fee", gwei, ANY, "10gwei", "sign.max_fee", TO_T | TO_K, \
 	  "most that one unit of gas may cost") \
 	O(sign_max_gas, "sign.max_gas", number, BETWEEN(21000, 1000000000), "8000000", \
@@ -180,7 +180,6 @@
  */
 #define UNSUPPORTED(U) \
 	U("core.tls", "", "the Core is spoken to without TLS: let it listen on a private network") \
-	U("sending", "on", "this version sends what it answers") \
 	U("verify_coprocessors", "true", "ciphertexts are taken from registered coprocessors only")
 
 enum option_type {

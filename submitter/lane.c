@@ -170,6 +170,8 @@ static bool has_funds(const struct lane *l)
 
 static void judge_funds(struct lane *l)
 {
+	if (l->s->observes)
+		return;
 	if (!has_funds(l))
 		lane_pause(l, PAUSE_funds, "our account cannot pay for a transaction");
 	else if (l->pause == PAUSE_funds)
@@ -194,7 +196,7 @@ static void judge_base_fee(struct lane *l)
 bool lane_may_sign(const struct lane *l)
 {
 	return l->has_account && l->has_info && l->adopted && !l->replacing &&
-	       link_is_up(l->s->signer) && !l->paused_by_operator;
+	       link_is_up(l->s->signer) && !l->paused_by_operator && !l->s->observes;
 }
 
 /* Whose nonce counts: the journal's; a chain that is ahead of it was used by somebody else. */
@@ -209,8 +211,8 @@ static void judge_nonces(struct lane *l, uint64_t was)
 {
 	uint64_t now = clock_mono_ms();
 
-	if (!l->has_info || !link_is_up(l->s->signer))
-		return;
+	if (!l->has_info || !link_is_up(l->s->signer) || l->s->observes)
+		return;		/* another connector's nonces are not to be adopted */
 	if (l->chain_nonce <= l->next_nonce)
 		l->quiet_since_ms = 0;
 	/* The signer hears what the chain says and nothing else: it permits another answer for a
@@ -334,14 +336,16 @@ static void ask_account(struct lane *l)
 
 static bool has_work(const struct lane *l)
 {
-	return l->answers || l->txs || l->pause || !l->has_account || !l->adopted ||
-	       l->quiet_since_ms;
+	return l->answers || l->txs || l->pause || !l->has_account ||
+	       (!l->adopted && !l->s->observes) || l->quiet_since_ms;
 }
 
 static void on_work(void *owner)
 {
 	struct lane *l = owner;
 
+	if (l->s->observes)
+		return;
 	answers_work(l);
 	txs_work(l);
 }
@@ -380,10 +384,10 @@ static void on_tick(void *owner)
 	}
 	if (l->answers || l->txs)
 		lane_work(l);
-	proc_ready(l->has_account && l->adopted && l->s->executor != NULL);
+	proc_ready(l->has_account && (l->adopted || l->s->observes) && l->s->executor != NULL);
 	proc_note("%s", !link_is_up(l->s->signer) ? "waits for the signer"
 			: !l->has_account	  ? "waits for the chain node"
-			: !l->adopted		  ? "waits until the account is quiet"
+			: !l->adopted && !l->s->observes ? "waits until the account is quiet"
 			: !l->s->executor	  ? "waits for the executor" : "");
 }
 

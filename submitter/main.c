@@ -25,6 +25,7 @@ static void submitter_open(struct submitter *s)
 	check(u256_to_u64(&fee, &s->max_fee) == OK);
 	s->max_gas = get_setting_u64(s->settings, "sign.max_gas");
 	s->window = (unsigned)get_setting_u64(s->settings, "send_window");
+	s->observes = strcmp(get_setting(s->settings, "sending"), "observe") == 0;
 	s->http = http_new(s->loop, &limits);
 }
 

@@ -154,6 +154,7 @@ struct submitter {
 	struct addr account;
 	uint64_t max_fee, max_gas;
 	unsigned window;		/* transactions in flight */
+	bool observes;			/* sending: observe: looks at the account, nothing else */
 	unsigned lanes;
 	struct lane lane[LANES_MAX];
 };

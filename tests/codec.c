@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "common/log.h"
-#include "executor/request.h"
+#include "common/request.h"
 #include "supervisor/cli/profile_yaml.h"
 
 #define LINE_BYTES (4u << 20)

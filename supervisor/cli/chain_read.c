@@ -46,8 +46,9 @@ const char *chain_reader_url(const struct chain_reader *r, uint64_t chain)
 	return NULL;
 }
 
-enum err chain_read(struct chain_reader *r, unsigned contract, const struct abi_line *function,
-		    const struct abi_arg *args, unsigned count, struct abi_view *out)
+enum err chain_read_at(struct chain_reader *r, unsigned contract, const struct abi_line *function,
+		       const struct abi_arg *args, unsigned count, const char *number,
+		       struct abi_view *out)
 {
 	static uint8_t data[CHAIN_READ_MAX];
 	static struct node_reply reply;
@@ -63,8 +64,8 @@ enum err chain_read(struct chain_reader *r, unsigned contract, const struct abi_
 	enum err e = abi_encode_call(function, args, count, call, sizeof(call), &len);
 	if (e)
 		return e;
-	snprintf(params, sizeof(params), "[{\"to\":\"%s\",\"data\":\"%s\"},\"latest\"]",
-		 addr_text(&c->address, to), hex_encode0x(BYTES(call, len), hex));
+	snprintf(params, sizeof(params), "[{\"to\":\"%s\",\"data\":\"%s\"},\"%s\"]",
+		 addr_text(&c->address, to), hex_encode0x(BYTES(call, len), hex), number);
 	e = node_call(url, "eth_call", params, &reply);
 	if (e) {
 		snprintf(r->why, sizeof(r->why), "%.190s", reply.why);
@@ -76,4 +77,10 @@ enum err chain_read(struct chain_reader *r, unsigned contract, const struct abi_
 	}
 	node_reply_free(&reply);
 	return e;
+}
+
+enum err chain_read(struct chain_reader *r, unsigned contract, const struct abi_line *function,
+		    const struct abi_arg *args, unsigned count, struct abi_view *out)
+{
+	return chain_read_at(r, contract, function, args, count, "latest", out);
 }

@@ -29,3 +29,8 @@ const char *chain_reader_url(const struct chain_reader *r, uint64_t chain);	/* N
  */
 enum err chain_read(struct chain_reader *r, unsigned contract, const struct abi_line *function,
 		    const struct abi_arg *args, unsigned count, struct abi_view *out) MUST_CHECK;
+
+/* The same as it was at a block: NUMBER is "latest" or "0x1f4". */
+enum err chain_read_at(struct chain_reader *r, unsigned contract, const struct abi_line *function,
+		       const struct abi_arg *args, unsigned count, const char *number,
+		       struct abi_view *out) MUST_CHECK;

@@ -14,9 +14,14 @@
 #define TYPICAL_GAS 300000u		/* of one answer on an Arbitrum chain */
 #define USUAL_FEE   100000000u		/* 0.1 gwei */
 
-static const char *what_becomes(enum op_kind kind)
+static bool observes(const struct connector_config *c)
 {
-	return op_group(kind) == OP_OBSERVED ? "observed" : "answered";
+	return strcmp(get_setting(c->child[ROLE_EXECUTOR], "sending"), "observe") == 0;
+}
+
+static const char *what_becomes(const struct connector_config *c, enum op_kind kind)
+{
+	return op_group(kind) == OP_OBSERVED ? "observed" : observes(c) ? "compared" : "answered";
 }
 
 static void print_urls(const struct settings *s, unsigned chain, const char *kind, const char *what)
@@ -79,15 +84,17 @@ static const char *finality_of(const struct settings *s, unsigned kind)
 	return NULL;
 }
 
-static void print_operations(const struct settings *s)
+static void print_operations(const struct connector_config *c)
 {
+	const struct settings *s = c->child[ROLE_LISTENER];
+
 	printf("operations\n");
 	for (unsigned kind = 1; kind < KIND_COUNT; kind++) {
 		const char *finality = finality_of(s, kind);
 
 		if (finality)
 			printf("  %-22sfrom %-10s %s\n", op_name(kind), finality,
-			       what_becomes((enum op_kind)kind));
+			       what_becomes(c, (enum op_kind)kind));
 	}
 }
 
@@ -192,7 +199,10 @@ static void print_all(const struct connector_config *c)
 	printf("%s is sound; profile %s from %s\n\n", c->path, c->profile, c->profile_path);
 	for (unsigned i = 0; i < get_setting_u64(s, "chain"); i++)
 		print_chain(s, i);
-	print_operations(s);
+	print_operations(c);
+	if (observes(c))
+		printf("sending\n  observes only: never sends; compares with what this node's other connector "
+		       "sends\n");
 	print_core(c->child[ROLE_EXECUTOR]);
 	print_storage(c);
 	print_places(c);
@@ -215,6 +225,7 @@ static void print_json(const struct connector_config *c)
 	cJSON_AddStringToObject(root, "account", addr_text(&c->account, text));
 	cJSON_AddStringToObject(root, "network", get_setting(s, "network"));
 	cJSON_AddStringToObject(root, "data_dir", c->data_dir);
+	cJSON_AddStringToObject(root, "sending", observes(c) ? "observe" : "on");
 	for (unsigned kind = 1; kind < KIND_COUNT; kind++) {
 		if (!(finality = finality_of(s, kind)))
 			continue;

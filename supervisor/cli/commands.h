@@ -28,6 +28,7 @@ enum command_needs {
 	C("continue", cmd_continue, NEEDS_CONFIG,  "core | sending", "let a stage go on") \
 	C("rewind",   cmd_rewind,   NEEDS_CONFIG,  "--to BLOCK [--chain ID]", "read the chain again from a block") \
 	C("inspect",  cmd_inspect,  NEEDS_KEY,     "", "what the contracts say: key, nodes, coprocessors, heights") \
+	C("verify",   cmd_verify,   NEEDS_CONFIG,  "[--last N] [ID...] [--json]", "judge past decryptions by the chain and the buckets alone") \
 	C("reload",   cmd_reload,   NEEDS_CONFIG,  "", "make the running connector read its file again") \
 	C("key",      cmd_key,      NEEDS_CONFIG,  "init | address", "make the account's key and journal, or print its address") \
 	C("explain",  cmd_explain,  NEEDS_NOTHING, "CODE", "what a code in the log means, what to do") \

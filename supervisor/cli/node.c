@@ -15,14 +15,19 @@ static size_t on_body(char *p, size_t size, size_t n, void *owner)
 	return body->cut ? 0 : size * n;
 }
 
-static CURL *new_exchange(const char *url, const char *protocols)
+static CURL *new_handle(void)
 {
 	static bool ready;
 
 	if (!ready && curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
 		return NULL;
 	ready = true;
-	CURL *h = curl_easy_init();
+	return curl_easy_init();
+}
+
+/* H may be NULL, and then so is what is returned. */
+static CURL *prepare(CURL *h, const char *url, const char *protocols)
+{
 	if (!h)
 		return NULL;
 	curl_easy_setopt(h, CURLOPT_URL, url);
@@ -40,12 +45,15 @@ static CURL *new_exchange(const char *url, const char *protocols)
 static enum err post(const char *url, const struct text *request, struct text *body,
 		     struct node_reply *out)
 {
-	CURL *h = new_exchange(url, "http,https");
+	static CURL *kept;		/* with its connections; one for the program's life */
 	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
 	long status = 0;
 
+	kept = kept ? kept : new_handle();
+	if (kept)
+		curl_easy_reset(kept);
+	CURL *h = prepare(kept, url, "http,https");
 	if (!h || !headers) {
-		curl_easy_cleanup(h);
 		curl_slist_free_all(headers);
 		return ERR_NOMEM;
 	}
@@ -56,15 +64,18 @@ static enum err post(const char *url, const struct text *request, struct text *b
 	curl_easy_setopt(h, CURLOPT_WRITEDATA, body);
 	CURLcode code = curl_easy_perform(h);
 	curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_cleanup(h);
 	curl_slist_free_all(headers);
+	if (body->cut) {
+		snprintf(out->why, sizeof(out->why), "the reply is over %u MiB", NODE_REPLY_MAX >> 20);
+		return ERR_TOO_BIG;
+	}
 	if (code != CURLE_OK) {
 		snprintf(out->why, sizeof(out->why), "%s", curl_easy_strerror(code));
-		return ERR_CLOSED;
+		return code == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_CLOSED;
 	}
 	if (status == 401 || status == 403 || status == 429 || status >= 500) {
 		snprintf(out->why, sizeof(out->why), "HTTP status %ld", status);
-		return ERR_CLOSED;
+		return ERR_AGAIN;
 	}
 	return OK;
 }
@@ -124,7 +135,7 @@ enum err node_connect(const char *url, char *why_out, size_t cap)
 		text_add(&http, "http%s", url + 2);
 	else
 		text_add(&http, "%s", url);
-	CURL *h = http.cut ? NULL : new_exchange(http.p, "http,https");
+	CURL *h = http.cut ? NULL : prepare(new_handle(), http.p, "http,https");
 	if (!h) {
 		text_fini(&http);
 		return ERR_NOMEM;

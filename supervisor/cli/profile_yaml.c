@@ -26,7 +26,7 @@ struct writer {
 	struct profile_file *f;
 	const struct profile_choice *choice;
 	struct settings *s;
-	unsigned requests, responses, reverts;
+	unsigned requests, responses, answers, reverts;
 };
 
 static struct place place_of(const struct profile_file *f, struct config_mark mark)
@@ -35,7 +35,7 @@ static struct place place_of(const struct profile_file *f, struct config_mark ma
 }
 
 static const char *const sections[] = {
-	"profile", "contracts", "requests", "responses", "reverts", "reads", "done", "eip712",
+	"profile", "contracts", "requests", "responses", "answers", "reverts", "reads", "done", "eip712",
 	"ciphertexts", "access", "fhe_params", "user_signature",
 };
 
@@ -272,17 +272,17 @@ static void put_member(struct writer *w, const struct config_node *map, const ch
 		put(w, m, false, "%s.%s", path, key);
 }
 
-static void put_roles(struct writer *w, const struct config_node *roles, const char *path)
-{
-	static const char *const known[] = {
 #define R(name, how, text) #name,
-		REQUEST_ROLES(R)
+static const char *const request_roles[] = { REQUEST_ROLES(R) };
+static const char *const answered_roles[] = { ANSWERED_ROLES(R) };
 #undef R
-	};
 
+static void put_roles(struct writer *w, const struct config_node *roles, const char *path,
+		      const char *const *known, size_t count)
+{
 	if (!roles || !is_map(w->f, roles))
 		return;
-	document_keys(w->f->troubles, w->f->path, roles, known, ARRAY_LEN(known));
+	document_keys(w->f->troubles, w->f->path, roles, known, count);
 	for (const struct config_node *m = roles->first; m; m = m->next)
 		put(w, m, false, "%s.role.%s", path, m->key);
 }
@@ -311,7 +311,7 @@ static void put_event(struct writer *w, const struct config_node *request,
 
 	if (line)
 		put(w, line, false, "%s.event", path);
-	put_roles(w, must_have(w, event, "roles"), path);
+	put_roles(w, must_have(w, event, "roles"), path, request_roles, ARRAY_LEN(request_roles));
 }
 
 static void put_request(struct writer *w, const struct config_node *request)
@@ -369,6 +369,24 @@ static void put_response(struct writer *w, const struct config_node *response)
 	}
 	if (type)
 		put(w, type, false, "%s.eip712", path);
+}
+
+static void put_answer(struct writer *w, const struct config_node *answer)
+{
+	static const char *const keys[] = { "contract", "event", "roles" };
+	char path[32];
+
+	if (!is_map(w->f, answer))
+		return;
+	document_keys(w->f->troubles, w->f->path, answer, keys, ARRAY_LEN(keys));
+	snprintf(path, sizeof(path), "answer.%u", w->answers++);
+	put(w, answer, true, "%s.kind", path);
+	put_member(w, answer, "contract", path);
+	put_member(w, answer, "event", path);
+	put_roles(w, must_have(w, answer, "roles"), path, answered_roles, ARRAY_LEN(answered_roles));
+	if (!find_member(section(w->f, "responses"), answer->key))
+		trouble_error(w->f->troubles, place_of(w->f, answer->key_mark), "there is no "
+			      "response for %s; add it to the section responses", answer->key);
 }
 
 static void put_reverts(struct writer *w, const struct config_node *meaning)
@@ -520,6 +538,11 @@ void profile_file_put(struct profile_file *f, const struct profile_choice *choic
 	for (const struct config_node *m = section(f, "responses")->first; m; m = m->next)
 		put_response(&w, m);
 	put_count(&w, section(f, "responses"), "response", w.responses);
+	if (section(f, "answers")) {
+		for (const struct config_node *m = section(f, "answers")->first; m; m = m->next)
+			put_answer(&w, m);
+		put_count(&w, section(f, "answers"), "answer", w.answers);
+	}
 	for (const struct config_node *m = section(f, "reverts")->first; m; m = m->next)
 		put_reverts(&w, m);
 	put_count(&w, section(f, "reverts"), "revert", w.reverts);

@@ -36,6 +36,8 @@ static const struct { const char *pattern; unsigned children; bool network; } ro
 	{ "request", TO_L | TO_X, true },
 	{ "request.*", TO_L | TO_X, true },
 	{ "response*", TO_X | TO_T | TO_K, true },
+	{ "answer", TO_X, false },
+	{ "answer.*", TO_X, false },
 	{ "eip712.*", TO_X | TO_T | TO_K, true },
 	{ "revert*", TO_X | TO_T, true },
 	{ "read.*", TO_X, true },

@@ -98,7 +98,33 @@ export async function startWorld(options = {}) {
     throw e;
   }
   addConnector(world, options);
+  world.others = [];
+  /**
+   * A second connector in this world, of the same account unless `config` says otherwise: with its
+   * own data_dir, runtime_dir, log and monitor port, and with what addConnector() gives a world.
+   */
+  world.another = async (config = {}) => {
+    const dir = fs.mkdtempSync(path.join(world.dir, 'other-'));
+    fs.chmodSync(dir, 0o755);
+    const monitorPort = await freePort();
+    const other = { dir, connector: null, started: [], keep: true, monitorPort, judge: world.judge };
+    setConfig(other, { ...world.config, data_dir: path.join(dir, 'data'), runtime_dir: path.join(dir, 'run'),
+      monitor: { listen: `127.0.0.1:${monitorPort}` }, ...config });
+    addConnector(other, options);
+    world.others.push(other);
+    return other;
+  };
   return world;
+}
+
+function setConfig(world, config) {
+  world.configFile = path.join(world.dir, 'config.yaml');
+  world.config = config;
+  world.writeConfig = (change = {}) => {
+    Object.assign(world.config, change);
+    fs.writeFileSync(world.configFile, toYaml(world.config));
+  };
+  world.writeConfig();
 }
 
 async function build(world, options, keep) {
@@ -192,14 +218,13 @@ async function build(world, options, keep) {
   world.keyFile = path.join(world.dir, 'key');
   fs.writeFileSync(world.keyFile, `${node.privateKey.slice(2)}\n`, { mode: 0o600 });
   world.monitorPort = await freePort();
-  world.configFile = path.join(world.dir, 'config.yaml');
   const front = proxy ?? chain;
   const network = {
     chainId: chain.chainId,
     urls: [{ name: 'gateway', url: front.httpUrl }, { name: 'gateway-ws', url: front.wsUrl }],
     addresses: Object.fromEntries(Object.entries(contracts).map(([name, c]) => [name, c.target])),
   };
-  world.config = {
+  setConfig(world, {
     ...generation.config(network),
     kms_core_endpoint: coreProxy ? coreProxy.httpUrl : core.endpoint,
     kms_signer_address: core.address,
@@ -209,14 +234,9 @@ async function build(world, options, keep) {
     monitor: { listen: `127.0.0.1:${world.monitorPort}` },
     s3_config: { allow_private: true }, /* the buckets' URLs are loopback */
     ...options.config,
-  };
-  world.writeConfig = (change = {}) => {
-    Object.assign(world.config, change);
-    fs.writeFileSync(world.configFile, toYaml(world.config));
-  };
+  });
   /** The access control's address goes into the configuration. */
   world.useAccessControl = () => world.writeConfig(generation.config({ ...network, access: true }));
-  world.writeConfig();
 }
 
 /**
@@ -227,7 +247,7 @@ export async function joinWorld(world, options = {}) {
   const dir = temporaryDir('kms-node');
   const core = await startCore(options.core);
   const node = new Wallet(Wallet.createRandom().privateKey, world.chain.provider);
-  const { chain, manager, httpz, requests } = world;
+  const { chain, manager, httpz, keys, generation, requests } = world;
   const self = { dir, connector: null, started: [core], core, node, chain, manager, httpz, requests };
   try {
     await chain.fund(node.address, 100);
@@ -244,7 +264,7 @@ export async function joinWorld(world, options = {}) {
       monitor: { listen: `127.0.0.1:${self.monitorPort}` }, ...options.config,
     };
     fs.writeFileSync(self.configFile, toYaml(self.config));
-    Object.assign(self, makeJudge({ chain, requests, node, core, manager, httpz }));
+    Object.assign(self, makeJudge({ chain, requests, node, core, manager, keys, generation }));
   } catch (e) {
     await stopPeers(self);
     throw e;
@@ -377,6 +397,7 @@ function addConnector(world, options) {
   };
 
   world.stop = async () => {
+    for (const other of world.others ?? []) await other.stop();
     if (world.connector && !world.connector.ended) await world.stopConnector(5000);
     const found = world.sanitizerReports();
     await stopPeers(world);

@@ -306,6 +306,28 @@ Test(profile, the_page_names_every_word)
 	}
 }
 
+/* seed-interfaces: topic 0 of the events by which decryptions are finished. */
+Test(profile, httpz_answers)
+{
+	static const struct { enum op_kind kind; const char *event; bool one; } rows[] = {
+		{ KIND_public_decryption, "PublicDecryptionResponse(uint256,bytes,bytes[])", true },
+		{ KIND_user_decryption, "UserDecryptionResponse(uint256,bytes[],bytes[])", false },
+	};
+
+	load_httpz();
+	cr_expect_eq(profile.answered, ARRAY_LEN(rows));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct profile_answered *a = find_answered(&profile, rows[i].kind);
+
+		cr_assert_not_null(a);
+		cr_expect_str_eq(a->event.signature, rows[i].event);
+		cr_expect_eq(*a->role[ANSWERED_result] != '\0', rows[i].one);
+		cr_expect_eq(*a->role[ANSWERED_results] != '\0', !rows[i].one);
+		cr_expect_str_eq(a->role[ANSWERED_signatures], "signatures");
+	}
+	cr_expect_null(find_answered(&profile, KIND_keygen));
+}
+
 /* A process that is given one section leaves the others empty. */
 Test(profile, one_section)
 {

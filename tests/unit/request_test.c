@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "common/keccak.h"
-#include "executor/request.h"
+#include "common/request.h"
 
 TestSuite(request, .timeout = 20);
 

@@ -1,6 +1,6 @@
 /* s3_test - where buckets are, and who gets a signature of ours. */
 
-#include "executor/s3.h"
+#include "common/s3.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

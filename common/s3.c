@@ -1,6 +1,6 @@
 /* s3 - URLs are taken apart as little as possible: what is not plainly ours is a stranger's. */
 
-#include "executor/s3.h"
+#include "common/s3.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
 /* request - from a raw log to what is asked for, by the roles that the profile gives. */
 
-#include "executor/request.h"
+#include "common/request.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -335,5 +336,36 @@ enum err request_decode(const struct request_event *e, struct request **out, con
 	/* A preprocessing and the key made of it must meet at one Core. */
 	r->route = b32_is_zero(&r->preprocessing_id) ? r->core_id : r->preprocessing_id;
 	*out = r;
+	return OK;
+}
+
+enum err request_url(const struct profile *p, const char *bucket, const struct material *m,
+		     char *out, size_t cap)
+{
+	const char *s = p->ciphertext_url;
+	char hex[65];
+	size_t len = 0;
+
+	while (*s && len + 1 < cap) {
+		const char *put = NULL;
+		if (strncmp(s, "{bucket}", 8) == 0)
+			put = bucket;
+		else if (strncmp(s, "{digest}", 8) == 0)
+			put = hex_encode(BYTES_OF(m->digest.b), hex);
+		else if (strncmp(s, "{handle}", 8) == 0)
+			put = hex_encode(BYTES_OF(m->handle.b), hex);
+		else if (strncmp(s, "{key_id}", 8) == 0)
+			put = hex_encode(BYTES_OF(m->key_id.b), hex);
+		if (!put) {
+			out[len++] = *s++;
+			continue;
+		}
+		int n = snprintf(out + len, cap - len, "%s", put);
+		if (n < 0 || (size_t)n >= cap - len)
+			return ERR_TOO_BIG;
+		len += (size_t)n;
+		s = strchr(s, '}') + 1;
+	}
+	out[len] = 0;
 	return OK;
 }

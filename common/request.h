@@ -1,8 +1,9 @@
 /*
- * request - what a stored event asks for, decoded through the profile.
+ * request - what an event asks for, decoded through the profile.
  *
- * The store keeps the raw log; this is made from it whenever a request is worked on, so that
- * a restart reads what the chain said and nothing else.
+ * The executor's store keeps the raw log; this is made from it whenever a request is worked on,
+ * so that a restart reads what the chain said and nothing else.  `verify` makes it from what a
+ * node says of the past.
  */
 #pragma once
 
@@ -10,10 +11,11 @@
 
 #define MATERIALS_MAX     1024	/* ciphertexts of one request */
 #define COPROCESSORS_MAX  64	/* holders of one ciphertext */
-
 #define PUBLIC_KEY_MAX    (64 * 1024)	/* bytes of a user's public key */
+#define CIPHERTEXT_MAX    (66u << 20)	/* bytes of one ciphertext */
+#define CIPHERTEXT_URL_MAX 1024
 
-/* A stored event; all borrowed. */
+/* An event; all borrowed. */
 struct request_event {
 	const struct profile *profile;
 	const struct profile_request *row;
@@ -67,3 +69,7 @@ struct b32 request_id(const struct request_event *e);
 /* On failure *WHY_OUT says for people why it can never succeed (a constant). */
 enum err request_decode(const struct request_event *e, struct request **out,
 			const char **why_out) MUST_CHECK;
+
+/* Where a ciphertext lies in a bucket, by the profile's pattern; ERR_TOO_BIG. */
+enum err request_url(const struct profile *p, const char *bucket, const struct material *m,
+		     char *out, size_t cap) MUST_CHECK;
