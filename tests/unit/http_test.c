@@ -202,7 +202,8 @@ Test(http, the_deadline_is_total, .init = begin, .fini = end)
 	cr_assert(http_start(http, &r));
 	r.owner = &other;
 	cr_assert(http_start(http, &r));
-	r.owner = &queued;	/* waits for one of two connections; its time runs as well */
+	r.owner = &queued;	/* waits for one of two connections; its time runs as well, and out first */
+	r.timeout_s = 0.2;
 	cr_assert(http_start(http, &r));
 	loop_run(loop);
 	cr_assert_eq(drip.outcome, HTTP_BROKEN);
