@@ -162,10 +162,13 @@ void op_load(struct executor *x, const struct store_row *r)
 	op_fire(op, OP_EVENT_go, NULL);
 }
 
-/* Neither lane may have more than three quarters of the memory. */
-static unsigned room_for(const struct executor *x, unsigned used)
+/* A quarter of the memory is kept for what is asked next, and for the backlog while there is one. */
+static unsigned room_for(const struct executor *x, enum lane lane)
 {
-	unsigned most = x->opt.window - x->opt.window / 4, all = x->opt.window;
+	unsigned all = x->opt.window, quarter = all / 4;
+	unsigned used = lane == LANE_LIVE ? x->live : x->active - x->live;
+	bool keeps = lane == LANE_BACKLOG || x->loaded_to < x->newest;
+	unsigned most = keeps ? all - quarter : all;
 	unsigned of_lane = used < most ? most - used : 0;
 	unsigned of_all = x->active < all ? all - x->active : 0;
 
@@ -229,11 +232,11 @@ static void on_load_more(void *owner)
 {
 	struct executor *x = owner;
 
-	if ((room_for(x, x->active - x->live) == 0 && x->loaded_to < x->newest) ||
-	    (room_for(x, x->live) == 0 && x->live_to < x->newest))
+	if ((room_for(x, LANE_BACKLOG) == 0 && x->loaded_to < x->newest) ||
+	    (room_for(x, LANE_LIVE) == 0 && x->live_to < x->newest))
 		set_aside(x);
-	bool more = load_lane(x, &x->live_to, room_for(x, x->live), load_live_row);
-	more |= load_lane(x, &x->loaded_to, room_for(x, x->active - x->live), load_row);
+	bool more = load_lane(x, &x->live_to, room_for(x, LANE_LIVE), load_live_row);
+	more |= load_lane(x, &x->loaded_to, room_for(x, LANE_BACKLOG), load_row);
 	if (more)
 		op_load_more(x);
 }
