@@ -13,7 +13,7 @@ files=$(ls system/*.test.mjs)
 [ -n "$ONLY" ] && files=$(printf '%s\n' $files | grep -- "$ONLY")
 log="$root/$B/system.log"
 # shellcheck disable=SC2086
-node --test --test-concurrency="${JOBS:-2}" --test-reporter=tap $files >"$log" 2>&1
+node --test --test-concurrency="${JOBS:-1}" --test-reporter=tap $files >"$log" 2>&1
 passed=$(sed -n 's/^# pass \([0-9]*\)/\1/p' "$log" | tail -1)
 failed=$(sed -n 's/^# fail \([0-9]*\)/\1/p' "$log" | tail -1)
 skipped=$(sed -n 's/^# skipped \([0-9]*\)/\1/p' "$log" | tail -1)
