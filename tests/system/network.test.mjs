@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { until } from '../peers/process.mjs';
 import { joinWorld, startWorld } from './world.mjs';
 
 let nodes = [];
@@ -26,6 +27,10 @@ test('consensus on each request; no node pays for a revert or answers twice', as
     await world.askKey('preprocessKeygen');
   }
   assert.deepEqual((await world.waitAnswered(30000)).missing, []);
+  await until('every node has closed all', async () => {
+    const lists = await Promise.all(nodes.map(async (node) => (await fetch(`${node.monitorUrl}/v1/requests?limit=200`)).json()));
+    return lists.every(({ requests }) => requests.length === world.requests.size && requests.every((r) => r.state === 'done'));
+  }, 30000);
   /* Who comes after the threshold answers as well, or finds that it need not. */
   for (const node of nodes) assert.deepEqual((await node.judge({ others: true })).problems, []);
 });
