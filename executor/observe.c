@@ -41,8 +41,9 @@ static void find_parts(const struct op *op, const struct account_tx *tx, char ou
 	size_t at = 0;
 
 	out[0] = '\0';
-	check(account_read_call(&op->x->profile, op->chain, &op->x->profile.contract[r->contract].address,
-				op->calldata, &ours));
+	if (!account_read_call(&op->x->profile, op->chain, &op->x->profile.contract[r->contract].address,
+			       op->calldata, &ours))
+		return;
 	for (unsigned i = 0; i < r->args && at < PARTS_TEXT; i++)
 		if (ours.part[i] != tx->part[i])
 			at += (size_t)snprintf(out + at, PARTS_TEXT - at, "%s%s", at ? ", " : "",
