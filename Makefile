@@ -126,7 +126,7 @@ $(B)/test/%: $(B)/obj/tests/%.o $(ARCHIVES) $(B)/libcommon.a
 	@mkdir -p $(dir $@)
 	@$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) $(B)/libcommon.a -Wl,--end-group $(ALL_LIBS)
 
-tests-built: $(UNIT_BIN) $(B)/bin/kms-pages
+tests-built: $(UNIT_BIN) $(B)/test/codec $(B)/bin/kms-pages
 unit: all tests-built
 	@B=$(B) tests/unit.sh $(UNIT_BIN)
 

@@ -49,7 +49,7 @@ static unsigned utf8_len(const uint8_t *p, size_t left)
 	return n;
 }
 
-static enum err take_escape(struct scan *s)
+static enum err take_escape(struct scan *s, bool key)
 {
 	bool zero = true;
 
@@ -71,10 +71,10 @@ static enum err take_escape(struct scan *s)
 		zero = zero && s->p[i] == '0';
 	}
 	s->p += 4;
-	return zero ? ERR_FORMAT : OK;
+	return zero && key ? ERR_FORMAT : OK;
 }
 
-static enum err take_string(struct scan *s)
+static enum err take_string(struct scan *s, bool key)
 {
 	s->p++;
 	while (s->p < s->end) {
@@ -85,7 +85,7 @@ static enum err take_string(struct scan *s)
 			return OK;
 		}
 		if (c == '\\') {
-			enum err e = take_escape(s);
+			enum err e = take_escape(s, key);
 			if (e)
 				return e;
 		} else if (c >= 0x80) {
@@ -178,7 +178,7 @@ static enum err take_value(struct scan *s, enum wanted *wanted)
 	if (c == '{' || c == '[')
 		return enter(s, c == '{', wanted);
 	*wanted = COMMA_OR_END;
-	return c == '"' ? take_string(s) :
+	return c == '"' ? take_string(s, false) :
 	       c == '-' || is_digit(c) ? take_number(s) : take_literal(s);
 }
 
@@ -187,7 +187,7 @@ static enum err take_key(struct scan *s)
 	if (peek(s) != '"')
 		return ERR_FORMAT;
 
-	enum err e = take_string(s);
+	enum err e = take_string(s, true);
 	if (e)
 		return e;
 	skip_space(s);

@@ -90,7 +90,8 @@ enum ipc_role {
 	MSG(0x50, sign_tx,     SUBMITTER, SIGNER,    16, "Ask for one signature over one answer.") \
 	MSG(0x51, get_tx,      SUBMITTER, SIGNER,    16, "The transaction signed for this nonce, byte for byte.") \
 	MSG(0x52, adopt,       SUBMITTER, SIGNER,     0, "The chain is ahead of the journal: the next nonce is this one.") \
-	MSG(0x53, ask_info,    SUBMITTER, SIGNER,     0, "What may still be spent?")
+	MSG(0x53, ask_info,    SUBMITTER, SIGNER,     0, "What may still be spent?") \
+	MSG(0x54, raise,       SUBMITTER, SIGNER,    16, "The same call at the same nonce, for more gas or fee.")
 
 #define IPC_SIGNER_TO_SUBMITTER(MSG) \
 	MSG(0x60, signer_info, SIGNER,    SUBMITTER,  0, "After hello, adopt and ask_info: whose key, which nonce is next, what may still be spent.") \
@@ -261,7 +262,7 @@ enum ipc_role {
 	F(m, u64,   gas,       0, "Gas limit; the policy has a cap.") \
 	F(m, u64,   max_fee,   0, "Wei per gas; the policy has a cap.") \
 	F(m, u64,   tip,       0, "Wei per gas of priority fee; not above max_fee.") \
-	F(m, u64,   again,     0, "0: the first transaction, or the same bytes again.  1: the same call at the same nonce, more gas or fee.  2: another calldata, the first nonce is used or lost.") \
+	F(m, u64,   replace,   0, "0: the first transaction, or the same bytes again.  1: at another nonce, the first one is used or lost.") \
 	F(m, b32,   handles_hash, 0, "keccak256 of the handles in order (decryptions).") \
 	F(m, b32,   public_key_hash, 0, "keccak256 of the user's public key (user decryptions).")
 
@@ -276,6 +277,12 @@ enum ipc_role {
 #define IPC_ask_info(F, m) \
 	F(m, u64,   chain,     0, "Chain id.")
 
+#define IPC_raise(F, m) \
+	F(m, u64,   chain,     0, "Chain id.") \
+	F(m, u64,   nonce,     0, "Whose call; it stands in the journal.") \
+	F(m, u64,   gas,       0, "Gas limit; not less than signed, the policy has a cap.") \
+	F(m, u64,   max_fee,   0, "Wei per gas; not less than signed, the policy has a cap.")
+
 #define IPC_signer_info(F, m) \
 	F(m, u64,   chain,     0, "Chain id.") \
 	F(m, b20,   account,   0, "Address of the key.") \
@@ -284,7 +291,7 @@ enum ipc_role {
 	F(m, u256,  day_left,  0, "Wei that may still be spent on this day.")
 
 #define IPC_tx_signed(F, m) \
-	F(m, u64,   op,        0, "Operation number of the request (of get_tx: as journaled).") \
+	F(m, u64,   op,        0, "Operation number of the request (of get_tx and raise: as journaled).") \
 	F(m, u64,   chain,     0, "Chain id.") \
 	F(m, u64,   kind,      0, "Operation kind.") \
 	F(m, b32,   id,        0, "Request id.") \
@@ -297,7 +304,7 @@ enum ipc_role {
 
 #define IPC_sign_refused(F, m) \
 	F(m, u64,   op,        0, "Operation number; 0 for get_tx.") \
-	F(m, u64,   nonce,     0, "Of get_tx; else 0.") \
+	F(m, u64,   nonce,     0, "Of get_tx and raise; else 0.") \
 	F(m, str,   rule,     32, "Name of the rule (submitter/signer/policy.h).") \
 	F(m, str,   detail,  200, "For people.")
 

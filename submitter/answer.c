@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/keccak.h"
 #include "common/log.h"
 #include "common/proc.h"
 #include "submitter/rpc_error.h"
@@ -11,6 +12,8 @@
 #define ESTIMATE_TIMEOUT_S 10.0
 #define TRIES_MAX          6	/* of reverts that may be the node's delay */
 #define UNASKED_TRIES_MAX  40	/* about ten minutes: a node behind, or a block that will leave */
+#define ALIKE_MAX          5	/* requests that revert alike within a minute are one trouble */
+#define ALIKE_WITHIN_MS    60000
 #define ODD_SAID_MS        60000
 #define BACKOFF_MIN_MS     250
 #define BACKOFF_MAX_MS     15000
@@ -87,8 +90,7 @@ void answer_failed(struct answer *a, enum fail_class cls, const char *reason)
 void answer_replace(struct answer *a)
 {
 	a->step = ANSWER_TRY;
-	a->again = 2;
-	a->lane->replacing = true;
+	a->replace = a->lane->replacing = true;
 }
 
 static void later(struct answer *a)
@@ -98,6 +100,53 @@ static void later(struct answer *a)
 	a->step = ANSWER_TRY;
 	a->tries++;
 	a->wait_until_ms = clock_mono_ms() + (wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
+}
+
+/* Reverts that no profile knows: one is the request's own, many are one trouble. */
+
+/* How many requests had this cause within a minute, A included? */
+static unsigned count_alike(struct answer *a, uint64_t now)
+{
+	struct lane *l = a->lane;
+	struct reverted *mine = NULL;
+	unsigned n = 0;
+
+	for (struct reverted *r = l->reverted; r < l->reverted + REVERTED_MAX; r++)
+		if (r->at_ms && r->op == a->op && b32_eq(&r->cause, &a->cause))
+			mine = r;
+	if (!mine)
+		mine = &l->reverted[l->reverted_next++ % REVERTED_MAX];
+	*mine = (struct reverted){ .op = a->op, .at_ms = now, .cause = a->cause };
+	for (struct reverted *r = l->reverted; r < l->reverted + REVERTED_MAX; r++)
+		n += r->at_ms && now - r->at_ms < ALIKE_WITHIN_MS && b32_eq(&r->cause, &a->cause);
+	return n;
+}
+
+/* Does the lane wait for what befell it? */
+static bool is_alike(const struct answer *a)
+{
+	return a->lane->pause == PAUSE_revert && b32_eq(&a->cause, &a->lane->cause);
+}
+
+static void on_unknown_revert(struct answer *a, const char *why)
+{
+	struct lane *l = a->lane;
+	uint64_t now = clock_mono_ms();
+
+	a->cause = keccak_text(why);
+	if (!l->pause && count_alike(a, now) >= ALIKE_MAX) {
+		l->cause = a->cause;
+		lane_pause(l, PAUSE_revert, why);
+	}
+	if (is_alike(a)) {
+		a->step = ANSWER_TRY;
+		a->reverts = 0;
+		a->wait_until_ms = now;		/* the others are canaries first */
+	} else if (a->reverts++ < TRIES_MAX) {
+		later(a);
+	} else {
+		answer_failed(a, FAIL_unknown, why);
+	}
 }
 
 /* Pre-flight. */
@@ -118,9 +167,7 @@ static void on_revert(struct answer *a, const struct jsonrpc_reply *r)
 			 hex_encode0x(BYTES(r->data.p, 4), hex));
 	else
 		snprintf(why, sizeof(why), "the node says: %.150s", r->message);
-	for (char *c = why; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == '"' || *c == 0x7f)
-			*c = '?';
+	clean_text(why, "\"");
 	switch (meaning) {
 	case REVERT_already_answered:
 		answer_failed(a, FAIL_already, why);
@@ -129,25 +176,26 @@ static void on_revert(struct answer *a, const struct jsonrpc_reply *r)
 		answer_failed(a, FAIL_rejected, why);
 		return;
 	case REVERT_not_ours:
-		lane_pause(l, why, "when the chain lists this node");
+		lane_pause(l, PAUSE_not_ours, why);
 		a->step = ANSWER_TRY;
 		return;
 	case REVERT_paused:
-		lane_pause(l, why, "when the contract is not paused any more");
+		lane_pause(l, PAUSE_contract, why);
 		a->step = ANSWER_TRY;
 		return;
 	case REVERT_not_requested:
 		/* The listener has seen the request: this node has not, or its block is leaving. */
 		jsonrpc_move_on(l->rpc, r->endpoint);
-		break;
+		if (a->reverts++ < UNASKED_TRIES_MAX)
+			later(a);
+		else
+			answer_failed(a, FAIL_unknown, why);
+		return;
 	case REVERT_unknown:
 	case REVERT_COUNT:
-		break;
+		on_unknown_revert(a, why);
+		return;
 	}
-	if (a->reverts++ < (meaning == REVERT_not_requested ? UNASKED_TRIES_MAX : TRIES_MAX))
-		later(a);
-	else
-		answer_failed(a, FAIL_unknown, why);
 }
 
 /* The contract was asked and refuses; any other error is the node's own. */
@@ -167,10 +215,8 @@ static void on_node_error(struct answer *a, const struct jsonrpc_reply *r)
 	if (!l->odd_said_ms || now - l->odd_said_ms > ODD_SAID_MS) {
 		l->odd_said_ms = now;
 		snprintf(why, sizeof(why), "%.190s", r->message);
-		for (char *c = why; *c; c++)
-			if ((unsigned char)*c < 0x20 || *c == '"' || *c == 0x7f)
-				*c = '?';
-		log_say(EV_T010_node_error, "chain=%s rpc=%s why=\"%s\"", l->name, r->endpoint, why);
+		log_say(EV_T010_node_error, "chain=%s rpc=%s why=\"%s\"", l->name, r->endpoint,
+			clean_text(why, "\""));
 	}
 	jsonrpc_move_on(l->rpc, r->endpoint);
 	later(a);
@@ -209,7 +255,7 @@ static void on_estimate(void *owner, const struct jsonrpc_reply *r)
 	if (r->outcome == RPC_OK && json_u64(r->result, &gas) == OK) {
 		on_estimated(a, gas);
 	} else if (r->outcome == RPC_ERROR && send_class_of(r->message) == SEND_funds) {
-		lane_pause(l, "our account cannot pay for a transaction", "when the account is funded");
+		lane_pause(l, PAUSE_funds, "our account cannot pay for a transaction");
 		a->step = ANSWER_TRY;
 	} else if (r->outcome == RPC_ERROR && is_revert(r)) {
 		on_revert(a, r);
@@ -257,18 +303,38 @@ static void send_trials(struct lane *l, struct answer **batch, unsigned n)
 		on_estimate(call[i].owner, &none);
 }
 
-/* While the lane is paused one answer at a time tries whether the pause is over. */
-static bool may_try(struct lane *l, struct answer *a, uint64_t now)
+static bool may_try(const struct answer *a, uint64_t now)
 {
-	if (a->step != ANSWER_TRY || a->wait_until_ms > now)
-		return false;
-	if (!l->paused_why[0])
-		return true;
-	if (now < l->canary_ms)
-		return false;
-	l->canary_ms = now + 5000;
+	return a->step == ANSWER_TRY && a->wait_until_ms <= now;
+}
+
+/* Who tries next while the lane is paused: of those it waits for, who has not for longest. */
+static struct answer *find_canary(struct lane *l, uint64_t now)
+{
+	struct answer *best = NULL;
+
+	for (struct answer *a = l->answers; a; a = a->next) {
+		if (!may_try(a, now))
+			continue;
+		if (!best || is_alike(a) > is_alike(best) ||
+		    (is_alike(a) == is_alike(best) && a->wait_until_ms < best->wait_until_ms))
+			best = a;
+	}
+	return best;
+}
+
+/* While the lane is paused one answer at a time tries whether the pause is over. */
+static void try_canary(struct lane *l)
+{
+	uint64_t now = clock_mono_ms();
+	unsigned every_ms = lane_canary_ms(l);
+	struct answer *a = every_ms && l->canary_ms <= now ? find_canary(l, now) : NULL;
+
+	if (!a)
+		return;
+	l->canary_ms = now + every_ms;
 	a->canary = true;
-	return true;
+	send_trials(l, &a, 1);
 }
 
 static void try_answers(struct lane *l)
@@ -278,7 +344,7 @@ static void try_answers(struct lane *l)
 	unsigned n = 0;
 
 	for (struct answer *a = l->answers; a && n < JSONRPC_BATCH_MAX; a = a->next) {
-		if (!may_try(l, a, now))
+		if (!may_try(a, now))
 			continue;
 		if (a->calldata.len > 3500) {	/* large ones travel alone */
 			send_trials(l, &a, 1);
@@ -298,7 +364,7 @@ static bool ask_signature(struct lane *l, struct answer *a)
 	struct msg_sign_tx m = {
 		.op = a->op, .chain = l->chain, .kind = a->kind, .id = a->id, .to = a->contract,
 		.calldata = a->calldata, .gas = a->gas, .max_fee = lane_fee(l), .tip = 0,
-		.again = a->again, .handles_hash = a->handles_hash,
+		.replace = a->replace, .handles_hash = a->handles_hash,
 		.public_key_hash = a->public_key_hash,
 	};
 
@@ -317,7 +383,7 @@ static void sign_answers(struct lane *l)
 	for (struct answer *a = l->answers; a; a = a->next) {
 		if (a->step != ANSWER_SIGN || a->wait_until_ms > now)
 			continue;
-		if (l->paused_why[0] && !a->canary)
+		if (l->pause && !a->canary)
 			a->step = ANSWER_TRY;	/* what the node said of it before may not hold */
 		else if (!ask_signature(l, a))
 			return;		/* no credit: the next answer of the signer brings it back */
@@ -342,9 +408,7 @@ void answer_refused(struct lane *l, const struct msg_sign_refused *m)
 		return;
 	wire_text(m->rule, rule, sizeof(rule));
 	wire_text(m->detail, detail, sizeof(detail));
-	snprintf(why, sizeof(why), "the signer refuses (%s): %.140s", rule, detail);
-	if (strncmp(rule, "budget", 6) == 0) {
-		lane_pause(l, why, "when the hour or day is over");
+	if (lane_over_budget(l, m, why)) {
 		a->canary = false;
 		a->step = ANSWER_TRY;
 		return;
@@ -354,14 +418,13 @@ void answer_refused(struct lane *l, const struct msg_sign_refused *m)
 		a->step = ANSWER_SIGN;
 		return;
 	}
-	if (strcmp(rule, "equivocation") == 0 && a->again == 0 && !is_under_way(l, a)) {
+	if (strcmp(rule, "equivocation") == 0 && !a->replace && !is_under_way(l, a)) {
 		/* Whatever was signed for it before is used or lost; the chain decides. */
-		l->replacing = true;
-		a->again = 2;
+		l->replacing = a->replace = true;
 		a->step = ANSWER_SIGN;
 		return;
 	}
-	if (strcmp(rule, "equivocation") == 0 && a->again == 0) {
+	if (strcmp(rule, "equivocation") == 0 && !a->replace) {
 		later(a);
 		return;
 	}
@@ -373,7 +436,10 @@ void answers_work(struct lane *l)
 {
 	if (l->paused_by_operator || !l->s->executor)
 		return;
-	try_answers(l);
+	if (l->pause)
+		try_canary(l);
+	else
+		try_answers(l);
 	sign_answers(l);
 	gauge_waiting(l);
 }

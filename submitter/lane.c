@@ -10,11 +10,20 @@
 #define ACCOUNT_BUSY_MS   1000	/* how old the account may be while there is work */
 #define ACCOUNT_IDLE_MS   10000
 #define CALL_TIMEOUT_S    10.0
+#define STILL_MS          5000	/* transactions in flight, and their nonce does not move */
 #define QUIET_MS          10000	/* a foreign user of the account must have been silent so long */
-#define CANARY_MS         5000
 #define GAS_TYPICAL       300000
+#define GWEI              1000000000
 
-static const char no_node[] = "no chain node answers";
+static const struct {
+	unsigned canary_ms;
+	const char *clears;
+} pauses[PAUSE_COUNT] = {
+	[PAUSE_none] = { 0, "" },
+#define P(name, canary_ms, clears) [PAUSE_##name] = { canary_ms, clears },
+	PAUSES(P)
+#undef P
+};
 
 static void on_rpc_call(void *owner, unsigned calls, bool failed)
 {
@@ -29,7 +38,7 @@ static void on_rpc_down(void *owner, const char *why)
 	struct lane *l = owner;
 
 	log_say(EV_T005_node_down, "chain=%s why=\"%s\"", l->name, why);
-	lane_pause(l, no_node, "when a node answers");
+	lane_pause(l, PAUSE_no_node, "no chain node answers");
 }
 
 static void on_rpc_up(void *owner, const char *endpoint)
@@ -37,7 +46,7 @@ static void on_rpc_up(void *owner, const char *endpoint)
 	struct lane *l = owner;
 
 	log_say(EV_T006_node_up, "chain=%s rpc=%s", l->name, endpoint);
-	if (strcmp(l->paused_why, no_node) == 0)
+	if (l->pause == PAUSE_no_node)
 		lane_resume(l);
 	txs_hurry(l);
 	lane_work(l);
@@ -58,15 +67,10 @@ static const struct jsonrpc_events rpc_events = {
 
 /* Pauses. */
 
-static struct bytes text(const char *s)
-{
-	return BYTES(s, strlen(s));
-}
-
 static void say_pause(struct lane *l)
 {
-	struct msg_paused m = { .chain = l->chain, .why = text(l->paused_why),
-				.clears = text(l->paused_clears) };
+	struct msg_paused m = { .chain = l->chain, .why = bytes_str(l->paused_why),
+				.clears = bytes_str(pauses[l->pause].clears) };
 
 	if (send_paused(l->s->executor, &m) != OK)
 		return;		/* a new executor is told when it comes */
@@ -82,7 +86,7 @@ static void say_funds(struct lane *l)
 	uint64_t wei_high;
 	struct u256 gwei;
 
-	u256_divmod_u64(&l->balance, 1000000000, &gwei);
+	u256_divmod_u64(&l->balance, GWEI, &gwei);
 	if (u256_to_u64(&gwei, &wei_high))
 		wei_high = UINT64_MAX;
 	gauge(CNT_SUBMITTER_balance_gwei, wei_high);
@@ -92,34 +96,55 @@ static void say_funds(struct lane *l)
 
 void lane_say_state(struct lane *l)
 {
-	if (l->paused_why[0])
+	if (l->pause)
 		say_pause(l);
 	if (l->has_account)
 		say_funds(l);
 }
 
-void lane_pause(struct lane *l, const char *why, const char *clears)
+unsigned lane_canary_ms(const struct lane *l)
 {
-	l->canary_ms = clock_mono_ms() + CANARY_MS;
-	if (l->paused_why[0])
-		return;
-	snprintf(l->paused_why, sizeof(l->paused_why), "%s", why);
-	snprintf(l->paused_clears, sizeof(l->paused_clears), "%s", clears);
-	if (why != no_node)	/* said by T005 */
-		log_say(EV_T001_paused, "chain=%s why=\"%s\" clears=\"%s\"", l->name, why, clears);
-	say_pause(l);
+	return pauses[l->pause].canary_ms;
+}
+
+void lane_pause(struct lane *l, enum pause pause, const char *why)
+{
+	if (!l->pause) {
+		l->pause = pause;
+		snprintf(l->paused_why, sizeof(l->paused_why), "%s", why);
+		if (pause != PAUSE_no_node)	/* said by T005 */
+			log_say(EV_T001_paused, "chain=%s why=\"%s\" clears=\"%s\"", l->name, why,
+				pauses[pause].clears);
+		say_pause(l);
+	}
+	l->canary_ms = clock_mono_ms() + lane_canary_ms(l);
 }
 
 void lane_resume(struct lane *l)
 {
-	if (!l->paused_why[0])
+	if (!l->pause)
 		return;
-	if (strcmp(l->paused_why, no_node) != 0)	/* said by T006 */
+	if (l->pause != PAUSE_no_node)	/* said by T006 */
 		log_say(EV_T002_resumed, "chain=%s was=\"%s\"", l->name, l->paused_why);
-	l->paused_why[0] = l->paused_clears[0] = 0;
+	l->pause = PAUSE_none;
+	l->paused_why[0] = 0;
+	memset(l->reverted, 0, sizeof(l->reverted));
 	say_pause(l);
 	txs_hurry(l);
 	lane_work(l);
+}
+
+bool lane_over_budget(struct lane *l, const struct msg_sign_refused *m, char why[200])
+{
+	char rule[36], detail[204];
+
+	snprintf(why, 200, "the signer refuses (%s): %.140s",
+		 wire_text(m->rule, rule, sizeof(rule)),
+		 wire_text(m->detail, detail, sizeof(detail)));
+	if (strncmp(rule, "budget", 6) != 0)
+		return false;
+	lane_pause(l, PAUSE_budget, why);
+	return true;
 }
 
 /* Fees. */
@@ -145,13 +170,23 @@ static bool has_funds(const struct lane *l)
 
 static void judge_funds(struct lane *l)
 {
-	static const char why[] = "our account cannot pay for a transaction";
+	if (!has_funds(l))
+		lane_pause(l, PAUSE_funds, "our account cannot pay for a transaction");
+	else if (l->pause == PAUSE_funds)
+		lane_resume(l);
+}
 
-	if (l->s->observes)
-		return;
-	if (!has_funds(l)) {
-		lane_pause(l, why, "when the account is funded");
-	} else if (strcmp(l->paused_why, why) == 0) {
+/* Above the cap nothing of ours can be included, whatever is signed. */
+static void judge_base_fee(struct lane *l)
+{
+	uint64_t fee = l->base_fee, cap = l->s->max_fee;
+	char why[200];
+
+	if (fee > cap) {
+		snprintf(why, sizeof(why), "the base fee is %.3f gwei, sign.max_fee %.3f gwei",
+			 (double)fee / GWEI, (double)cap / GWEI);
+		lane_pause(l, PAUSE_base_fee, why);
+	} else if (l->pause == PAUSE_base_fee) {
 		lane_resume(l);
 	}
 }
@@ -218,6 +253,7 @@ static void on_nonce(void *owner, const struct jsonrpc_reply *r)
 		l->fetching_nonce = nonce;	/* a node behind, or a reorg: bytes may be needed again */
 	l->chain_nonce = nonce;
 	l->has_nonce = true;
+	snprintf(l->account_node, sizeof(l->account_node), "%s", r->endpoint);
 	judge_nonces(l, l->has_account ? was : nonce + 1);
 	if (l->quiet_since_ms && !quiet_since_ms)
 		jsonrpc_doubt(l->rpc, r->endpoint);	/* or is it an account of another chain? */
@@ -246,7 +282,10 @@ static void on_block(void *owner, const struct jsonrpc_reply *r)
 		l->base_fee = fee;
 	l->answered_ms = l->account_ms = clock_mono_ms();
 	l->has_account = l->has_nonce;
-	judge_funds(l);
+	if (!l->s->observes) {
+		judge_funds(l);
+		judge_base_fee(l);
+	}
 	say_funds(l);
 	lane_work(l);
 }
@@ -277,7 +316,8 @@ static void ask_budgets(struct lane *l)
 static void ask_account(struct lane *l)
 {
 	char params[80], account[ADDR_TEXT];
-	bool alone = l->has_account && l->in_flight && clock_mono_ms() - l->account_ms < ACCOUNT_IDLE_MS;
+	bool alone = l->has_account && l->in_flight && l->pause != PAUSE_base_fee &&
+		     clock_mono_ms() - l->account_ms < ACCOUNT_IDLE_MS;
 	struct jsonrpc_call call[3] = {
 		{ .method = "eth_getTransactionCount", .params = params, .on_reply = on_nonce, .owner = l },
 		{ .method = "eth_getBalance", .params = params, .on_reply = on_balance, .owner = l },
@@ -296,7 +336,7 @@ static void ask_account(struct lane *l)
 
 static bool has_work(const struct lane *l)
 {
-	return l->answers || l->txs || l->paused_why[0] || !l->has_account ||
+	return l->answers || l->txs || l->pause || !l->has_account ||
 	       (!l->adopted && !l->s->observes) || l->quiet_since_ms;
 }
 
@@ -315,6 +355,20 @@ void lane_work(struct lane *l)
 	loop_defer(l->s->loop, on_work, l);
 }
 
+/* What was sent is not used: the node asked may stand still, so another one is asked. */
+static void look_elsewhere(struct lane *l)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (l->in_flight == 0 || l->still_nonce != l->chain_nonce) {
+		l->still_nonce = l->chain_nonce;
+		l->still_since_ms = now;
+	} else if (now - l->still_since_ms > STILL_MS) {
+		l->still_since_ms = now;
+		jsonrpc_move_on(l->rpc, l->account_node);
+	}
+}
+
 static void on_tick(void *owner)
 {
 	struct lane *l = owner;
@@ -323,6 +377,7 @@ static void on_tick(void *owner)
 	uint64_t limit = l->in_flight ? (uint64_t)(l->poll_s * 1000)
 			 : has_work(l) ? ACCOUNT_BUSY_MS : ACCOUNT_IDLE_MS;
 
+	look_elsewhere(l);
 	if (age + 20 >= limit) {
 		ask_account(l);
 		ask_budgets(l);

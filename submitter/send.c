@@ -14,10 +14,8 @@
 #define SEND_TIMEOUT_S   10.0
 #define RESEND_MIN_MS    1000
 #define RESEND_MAX_MS    16000
-#define LOOKS_MAX        12	/* in 20 s: receipts asked for before a nonce counts as used by others */
+#define LOOKS_MAX        12	/* in 20 s: receipts asked for before it is asked whether it is lost */
 #define SEND_BATCH_MAX   16
-
-static const char not_taken[] = "the node does not take our transactions";
 
 /* A call on its way; the transaction may be gone or replaced when it returns. */
 struct trial {
@@ -26,7 +24,7 @@ struct trial {
 	struct b32 hash;
 };
 
-static struct trial *new_trial(const struct tx *t)
+static void *new_trial(const struct tx *t)
 {
 	struct trial *trial = malloc(sizeof(*trial));
 
@@ -72,6 +70,8 @@ static void drop(struct tx *t)
 	free(t->raw);
 	free(t);
 	count_in_flight(l);
+	if (l->pause == PAUSE_untaken)
+		lane_resume(l);		/* one was taken after all */
 }
 
 /* From the signer: new, or the same bytes again, or the same call with more gas or fee. */
@@ -81,9 +81,12 @@ void tx_put(struct lane *l, const struct msg_tx_signed *m)
 
 	if (m->nonce < l->chain_nonce && !t && m->first)
 		log_say(EV_T003_foreign_nonce, "chain=%s nonce=%llu", l->name, (unsigned long long)m->nonce);
-	if (t && b32_eq(&t->hash, &m->hash))
-		return;
-	if (!t) {
+	if (t) {
+		t->raising = false;
+		if (b32_eq(&t->hash, &m->hash))
+			return;
+		t->before = t->hash;
+	} else {
 		t = calloc(1, sizeof(*t));
 		check(t != NULL);
 		while (*p && (*p)->nonce < m->nonce)
@@ -105,7 +108,6 @@ void tx_put(struct lane *l, const struct msg_tx_signed *m)
 	t->hash = m->hash;
 	t->gas = m->gas;
 	t->max_fee = m->max_fee;
-	t->bumping = false;
 	t->again_ms = 0;
 	count_in_flight(l);
 }
@@ -119,25 +121,44 @@ static void wait_again(struct tx *t)
 	t->again_ms = clock_mono_ms() + (wait < RESEND_MAX_MS ? wait : RESEND_MAX_MS);
 }
 
-/* The same call at the same nonce with more; only after the node has surely refused it. */
-static void bump(struct tx *t, bool more_gas)
+/*
+ * The same call at the same nonce with more, wanted or not; only after a node has surely refused
+ * it.  With a base fee above the cap the lane is paused, and this waits.
+ */
+static void ask_more(struct tx *t, bool more_gas)
 {
 	struct lane *l = t->lane;
-	struct answer *a = find_wanted(l, t->kind, &t->id);
-	uint64_t fee = lane_fee(l);
+	uint64_t fee = lane_fee(l), gas = more_gas ? t->gas + t->gas / 4 : t->gas;
+	char why[200];
 
 	t->step = TX_READY;
-	if (t->bumping || !a || (!more_gas && fee <= t->max_fee))
-		return;		/* without the call's content, or without a higher fee: wait */
-	struct msg_sign_tx m = {
-		.op = a->op, .chain = l->chain, .kind = a->kind, .id = a->id, .to = a->contract,
-		.calldata = a->calldata, .gas = more_gas ? t->gas + t->gas / 4 : t->gas,
-		.max_fee = fee > t->max_fee ? fee : t->max_fee, .again = 1,
-		.handles_hash = a->handles_hash, .public_key_hash = a->public_key_hash,
-	};
-	if (m.gas > l->s->max_gas)
-		m.gas = l->s->max_gas;
-	t->bumping = ask_raise(t, &m) == OK;
+	if (gas > l->s->max_gas)
+		gas = l->s->max_gas;
+	if (gas < t->gas || (more_gas && gas == t->gas)) {
+		snprintf(why, sizeof(why), "nonce %llu needs more gas than sign.max_gas permits",
+			 (unsigned long long)t->nonce);
+		lane_pause(l, PAUSE_untaken, why);
+		return;
+	}
+	if (fee < t->max_fee)
+		fee = t->max_fee;
+	if (!t->raising && l->base_fee <= l->s->max_fee && (gas > t->gas || fee > t->max_fee))
+		t->raising = ask_raise(t, gas, fee) == OK;
+}
+
+/* It stays as it is and is tried again. */
+void tx_not_raised(struct tx *t, const struct msg_sign_refused *m)
+{
+	struct lane *l = t->lane;
+	char why[200];
+
+	t->raising = false;
+	if (lane_over_budget(l, m, why))
+		return;
+	if (bytes_is(m->rule, "raise"))
+		(void)!ask_tx(l, t->nonce);	/* it was raised before, and that answer was lost */
+	else
+		lane_pause(l, PAUSE_untaken, why);
 }
 
 static void say_sent(struct tx *t)
@@ -151,7 +172,7 @@ static void say_sent(struct tx *t)
 
 static void on_taken(struct tx *t)
 {
-	if (strcmp(t->lane->paused_why, not_taken) == 0)
+	if (t->lane->pause == PAUSE_untaken && t->nonce <= t->lane->chain_nonce)
 		lane_resume(t->lane);
 	t->step = TX_SENT;
 	wait_again(t);
@@ -172,18 +193,18 @@ static void on_refused(struct tx *t, const char *message)
 		return;
 	case SEND_fee_low:
 		l->account_ms = 0;	/* the base fee we know is too old */
-		bump(t, false);
+		ask_more(t, false);
 		return;
 	case SEND_gas_low:
-		bump(t, true);
+		ask_more(t, true);
 		return;
 	case SEND_funds:
 		t->step = TX_READY;
-		lane_pause(l, "our account cannot pay for a transaction", "when the account is funded");
+		lane_pause(l, PAUSE_funds, "our account cannot pay for a transaction");
 		return;
 	case SEND_refusing:
 		t->step = TX_READY;
-		lane_pause(l, not_taken, "when a node takes them");
+		lane_pause(l, PAUSE_untaken, "the node does not take our transactions");
 		return;
 	case SEND_gap:
 	case SEND_busy:
@@ -217,7 +238,7 @@ static void on_send_reply(void *owner, const struct jsonrpc_reply *r)
 
 static bool is_due(const struct lane *l, const struct tx *t, uint64_t now)
 {
-	if (t->bumping || t->nonce < l->chain_nonce)
+	if (t->raising || t->nonce < l->chain_nonce)
 		return false;
 	if (t->step == TX_READY)
 		return t->again_ms <= now;
@@ -364,7 +385,7 @@ static enum err read_receipt(const struct tx *t, const cJSON *v, struct msg_incl
 	struct u256 price;
 	enum err e = json_b32(json_get(v, "transactionHash"), &m->hash);
 
-	if (!e && !b32_eq(&m->hash, &t->hash))
+	if (!e && !b32_eq(&m->hash, &t->hash) && !b32_eq(&m->hash, &t->before))
 		e = ERR_MISMATCH;
 	e = e ? e : json_u64(json_get(v, "blockNumber"), &m->block);
 	e = e ? e : json_b32(json_get(v, "blockHash"), &m->block_hash);
@@ -392,6 +413,56 @@ static void on_lost(struct tx *t)
 	drop(t);
 }
 
+/*
+ * Lost?  One batch, so that one node says both, and its nonce first: if that is used and it does
+ * not know the transaction then, another one used it.
+ */
+static void on_count(void *owner, const struct jsonrpc_reply *r)
+{
+	struct tx *t = find_tried(owner);
+	uint64_t nonce;
+
+	if (t)
+		t->passed = r->outcome == RPC_OK && json_u64(r->result, &nonce) == OK &&
+			    nonce > t->nonce;
+}
+
+static void on_known(void *owner, const struct jsonrpc_reply *r)
+{
+	struct lane *l = ((struct trial *)owner)->lane;
+	struct tx *t = find_tried(owner);
+
+	if (!t || t->step != TX_LOOKING)
+		return;
+	t->looks = 0;
+	t->again_ms = 0;
+	if (!t->passed)
+		jsonrpc_move_on(l->rpc, r->endpoint);
+	else if (r->outcome == RPC_OK && cJSON_IsNull(r->result))
+		on_lost(t);
+	lane_work(l);
+}
+
+static void ask_lost(struct tx *t)
+{
+	struct lane *l = t->lane;
+	char account[80], transaction[80], text[67];
+	struct jsonrpc_call call[] = {
+		{ .method = "eth_getTransactionCount", .params = account, .on_reply = on_count,
+		  .owner = new_trial(t) },
+		{ .method = "eth_getTransactionByHash", .params = transaction, .on_reply = on_known,
+		  .owner = new_trial(t) },
+	};
+
+	t->again_ms = clock_mono_ms() + (uint64_t)(SEND_TIMEOUT_S * 1000);
+	snprintf(account, sizeof(account), "[\"%s\",\"latest\"]", addr_text(&l->s->account, text));
+	snprintf(transaction, sizeof(transaction), "[\"%s\"]",
+		 hex_encode0x(BYTES_OF(t->hash.b), text));
+	if (jsonrpc_send(l->rpc, -1, call, ARRAY_LEN(call), SEND_TIMEOUT_S, NULL) != OK)
+		for (size_t i = 0; i < ARRAY_LEN(call); i++)
+			free(call[i].owner);
+}
+
 static void on_receipt(void *owner, const struct jsonrpc_reply *r)
 {
 	struct lane *l = ((struct trial *)owner)->lane;
@@ -406,7 +477,7 @@ static void on_receipt(void *owner, const struct jsonrpc_reply *r)
 		return;
 	if (cJSON_IsNull(r->result)) {
 		if (++t->looks > LOOKS_MAX && t->nonce < l->chain_nonce)
-			on_lost(t);
+			ask_lost(t);
 		else if (t->nonce >= l->chain_nonce)
 			t->step = TX_SENT;	/* the nonce went back: a reorg, or a node behind */
 		return;
@@ -438,7 +509,10 @@ static void look_for_receipts(struct lane *l)
 			continue;
 		t->step = TX_LOOKING;
 		t->again_ms = now + 5000;
-		snprintf(params[n], sizeof(params[n]), "[\"%s\"]", hex_encode0x(BYTES_OF(t->hash.b), hash));
+		/* Bytes that a node refused may have reached another one before they were raised. */
+		bool older = t->looks % 2 && !b32_is_zero(&t->before);
+		snprintf(params[n], sizeof(params[n]), "[\"%s\"]",
+			 hex_encode0x(BYTES_OF((older ? &t->before : &t->hash)->b), hash));
 		call[n] = (struct jsonrpc_call){ .method = "eth_getTransactionReceipt", .params = params[n],
 						 .on_reply = on_receipt, .owner = new_trial(t) };
 		n++;

@@ -25,11 +25,16 @@ enum err ask_sign(struct lane *l, const struct msg_sign_tx *m)
 	return has_room(l) ? asked(l, ASKED_sign, 0, send_sign_tx(l->s->signer, m)) : ERR_FULL;
 }
 
-enum err ask_raise(struct tx *t, const struct msg_sign_tx *m)
+enum err ask_raise(struct tx *t, uint64_t gas, uint64_t max_fee)
 {
 	struct lane *l = t->lane;
+	struct msg_raise m = {
+		.chain = l->chain, .nonce = t->nonce, .gas = gas, .max_fee = max_fee,
+	};
 
-	return has_room(l) ? asked(l, ASKED_raise, t->nonce, send_sign_tx(l->s->signer, m)) : ERR_FULL;
+	if (!has_room(l))
+		return ERR_FULL;
+	return asked(l, ASKED_raise, t->nonce, send_raise(l->s->signer, &m));
 }
 
 enum err ask_tx(struct lane *l, uint64_t nonce)
@@ -101,7 +106,10 @@ static enum err on_signer_info(struct submitter *s, struct link *link, const str
 
 static void give_credit(struct submitter *s, const struct asked *q)
 {
-	link_credit_back(s->signer, q->what == ASKED_tx ? &ipc_get_tx : &ipc_sign_tx, 1);
+	const struct ipc_msg *m = q->what == ASKED_tx	     ? &ipc_get_tx
+				  : q->what == ASKED_raise ? &ipc_raise : &ipc_sign_tx;
+
+	link_credit_back(s->signer, m, 1);
 }
 
 /* The answer that wanted it, if it still does, learns its nonce. */
@@ -124,6 +132,7 @@ static enum err on_tx_signed(struct submitter *s, struct link *link, const struc
 {
 	struct lane *l = find_lane(s, m->chain);
 	const struct asked *q = first_asked(s);
+	bool raised = q && q->what == ASKED_raise;
 
 	(void)link;
 	if (!l || !q || q->lane != l || q->what == ASKED_adopt || q->what == ASKED_info)
@@ -132,6 +141,8 @@ static enum err on_tx_signed(struct submitter *s, struct link *link, const struc
 	forget_first(s);
 	if (m->first)
 		count(CNT_SUBMITTER_signed, 1);
+	if (raised && !find_tx(l, m->nonce))
+		return OK;	/* used meanwhile, as it was */
 	if (m->nonce >= l->next_nonce)
 		l->next_nonce = m->nonce + 1;
 	if (m->first && l->fetching_nonce == m->nonce)
@@ -157,7 +168,7 @@ static enum err on_sign_refused(struct submitter *s, struct link *link, const st
 	if (q->what == ASKED_sign)
 		answer_refused(q->lane, m);
 	else if (q->what == ASKED_raise && (t = find_tx(q->lane, q->nonce)))
-		t->bumping = false;	/* as it is, it is tried again later */
+		tx_not_raised(t, m);
 	lane_work(q->lane);
 	forget_first(s);
 	return OK;
@@ -177,7 +188,7 @@ static void on_down(void *owner, struct link *link)
 		l->fetching_nonce = 0;
 		answers_unsign(l);
 		for (struct tx *t = l->txs; t; t = t->next)
-			t->bumping = false;
+			t->raising = false;
 	}
 }
 

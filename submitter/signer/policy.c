@@ -7,6 +7,7 @@
 
 #include "common/keccak.h"
 #include "common/log.h"
+#include "common/opid.h"
 
 #define GAS_MIN 21000		/* below it no transaction is valid */
 
@@ -43,7 +44,7 @@ static bool argument(const struct ask_state *s, enum answer_source source, struc
 static bool permits_window(const struct policy *p, struct ask_state *s)
 {
 	(void)p;
-	return s->ask->unanswered <= ipc_sign_tx.window ||
+	return s->ask->unanswered <= (s->ask->raise ? ipc_raise : ipc_sign_tx).window ||
 	       no(s, "%u unanswered", s->ask->unanswered);
 }
 
@@ -101,8 +102,9 @@ static bool permits_request_id(const struct policy *p, struct ask_state *s)
 	struct abi_view v;
 
 	(void)p;
-	if (!argument(s, ANSWER_request_id, &v))
-		return no(s, "%s takes none", s->response->function.name);
+	if (!argument(s, ANSWER_request_id, &v))	/* a result id says as much */
+		return (op_group(s->m->kind) == OP_KEY && argument(s, ANSWER_result_id, &v)) ||
+		       no(s, "%s takes none", s->response->function.name);
 
 	struct b32 id = abi_word(v);
 
@@ -131,7 +133,7 @@ static bool is_nonce_gone(const struct ask_state *s)
 static bool permits_equivocation(const struct policy *p, struct ask_state *s)
 {
 	(void)p;
-	return s->m->again != 0 || !s->ask->earlier || is_same_call(s) ||
+	return s->m->replace || !s->ask->earlier ||
 	       no(s, "nonce %llu has another answer", (unsigned long long)s->ask->earlier->nonce);
 }
 
@@ -140,17 +142,9 @@ static bool permits_raise(const struct policy *p, struct ask_state *s)
 	const struct entry *e = s->ask->earlier;
 
 	(void)p;
-	if (s->m->again != 1)
-		return true;
-	if (!e)
-		return no(s, "there is no transaction of this request");
-	if (!is_same_call(s))
-		return no(s, "another call");
 	if (is_nonce_gone(s))
 		return no(s, "nonce %llu is used", (unsigned long long)e->nonce);
-	if (s->m->gas < e->gas || s->m->max_fee < e->max_fee)
-		return no(s, "less than before");
-	return s->m->gas > e->gas || s->m->max_fee > e->max_fee || no(s, "not more than before");
+	return (s->m->gas >= e->gas && s->m->max_fee >= e->max_fee) || no(s, "less than before");
 }
 
 static bool permits_replace(const struct policy *p, struct ask_state *s)
@@ -158,36 +152,14 @@ static bool permits_replace(const struct policy *p, struct ask_state *s)
 	const struct entry *e = s->ask->earlier;
 
 	(void)p;
-	if (s->m->again > 2)
-		return no(s, "again=%llu", (unsigned long long)s->m->again);
-	if (s->m->again != 2 || !e)
+	if (s->m->replace > 1)
+		return no(s, "replace=%llu", (unsigned long long)s->m->replace);
+	if (!s->m->replace || !e)
 		return true;
 	if (!is_nonce_gone(s))
 		return no(s, "nonce %llu may still be used", (unsigned long long)e->nonce);
 	return e->replaced < POLICY_REPLACED_MAX ||
 	       no(s, "replaced %u times already", e->replaced);
-}
-
-/* tag of each key operation's result id; kinds without a row have no result id */
-static const char *const result_tag[KIND_COUNT] = {
-	[KIND_preprocess_keygen] = "preprocessKeygen",
-	[KIND_preprocess_ksk]    = "preprocessKsk",
-	[KIND_keygen]            = "keygen",
-	[KIND_crsgen]            = "crsgen",
-	[KIND_ksk]               = "ksk",
-};
-
-struct b32 policy_result_id(uint64_t kind, uint64_t chain, const struct addr *contract,
-			    const struct b32 *request_id)
-{
-	struct b32 word[4] = { { { 0 } } };
-
-	check(kind < KIND_COUNT && result_tag[kind]);
-	word[0] = keccak_text(result_tag[kind]);
-	be64_put(word[1].b + 24, chain);
-	memcpy(word[2].b + 12, contract->b, sizeof(contract->b));
-	word[3] = *request_id;
-	return keccak_bytes(BYTES_OF(word));
 }
 
 static bool permits_result_id(const struct policy *p, struct ask_state *s)
@@ -197,11 +169,11 @@ static bool permits_result_id(const struct policy *p, struct ask_state *s)
 	(void)p;
 	if (op_group(s->m->kind) != OP_KEY)
 		return true;
-	if (!result_tag[s->m->kind] || !argument(s, ANSWER_result_id, &v))
+	if (!op_has_result_id(s->m->kind) || !argument(s, ANSWER_result_id, &v))
 		return no(s, "%s takes none", s->response->function.name);
 
 	struct b32 said = abi_word(v);
-	struct b32 right = policy_result_id(s->m->kind, s->m->chain, &s->m->to, &s->m->id);
+	struct b32 right = op_result_id(s->m->kind, s->m->chain, &s->m->to, &s->m->id);
 
 	return b32_eq(&said, &right) || no(s, "another id");
 }
@@ -279,9 +251,10 @@ static bool permits_signature(const struct policy *p, struct ask_state *s)
 
 static const struct {
 	const char *name;
+	unsigned plans;			/* a bit for each; 0: no rule */
 	bool (*permits)(const struct policy *p, struct ask_state *s);
 } rules[RULE_COUNT] = {
-#define R(rname, text) [RULE_##rname] = { .name = #rname, .permits = permits_##rname },
+#define R(rname, for_plans, text) [RULE_##rname] = { #rname, for_plans, permits_##rname },
 	POLICY_RULES(R)
 #undef R
 #define R(rname, text) [RULE_##rname] = { .name = #rname },
@@ -302,11 +275,11 @@ static bool is_repeat(const struct ask_state *s)
 
 	if (!is_same_call(s))
 		return false;
-	if (s->m->again == 1)
-		return s->m->gas == e->gas && s->m->max_fee == e->max_fee && s->m->tip == e->tip;
-	if (s->m->again == 2)
+	if (s->ask->raise)
+		return s->m->gas == e->gas && s->m->max_fee == e->max_fee;
+	if (s->m->replace == 1)
 		return e->replaced > 0 && !is_nonce_gone(s);
-	return s->m->again == 0;
+	return s->m->replace == 0;
 }
 
 static enum policy_plan plan_of(const struct ask_state *s)
@@ -315,7 +288,7 @@ static enum policy_plan plan_of(const struct ask_state *s)
 		return PLAN_repeat;
 	if (!s->ask->earlier)
 		return PLAN_first;
-	return s->m->again == 1 ? PLAN_raise : PLAN_replace;
+	return s->ask->raise ? PLAN_raise : PLAN_replace;
 }
 
 enum policy_rule policy_ask(const struct policy *p, const struct policy_ask *ask,
@@ -325,13 +298,9 @@ enum policy_rule policy_ask(const struct policy *p, const struct policy_ask *ask
 
 	detail_out[0] = '\0';
 	s.plan = *plan_out = plan_of(&s);
-	for (unsigned i = 0; i < RULE_COUNT && rules[i].permits; i++) {
-		/* Bytes that exist are no new signature: only the window holds for them. */
-		if (s.plan == PLAN_repeat && i != RULE_window)
-			break;
-		if (!rules[i].permits(p, &s))
+	for (unsigned i = 0; i < RULE_COUNT; i++)
+		if (rules[i].plans & 1u << s.plan && !rules[i].permits(p, &s))
 			return (enum policy_rule)i;
-	}
 	return RULE_COUNT;
 }
 

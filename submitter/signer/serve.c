@@ -46,7 +46,7 @@ static void close_client(struct client *c)
 	close(c->fd);
 	c->fd = -1;
 	c->up = false;
-	c->unanswered = c->first = c->count = 0;
+	c->signs = c->raises = c->first = c->count = 0;
 }
 
 static struct client *find_free_client(struct signer *self)
@@ -133,7 +133,8 @@ static enum err answer_client(struct signer *self, struct client *c)
 				close_client(c);
 			return OK;
 		}
-		c->unanswered -= a->gives_credit;
+		if (a->unanswered)
+			--*a->unanswered;
 		c->first = (c->first + 1) % ANSWERS_MAX;
 		c->count--;
 	}

@@ -26,7 +26,7 @@ enum answer_kind { ANSWER_IS_tx, ANSWER_IS_refusal, ANSWER_IS_info };
 /* Leaves after the turn's sync.  Names its transaction by where the journal holds it. */
 struct answer {
 	enum answer_kind kind;
-	bool gives_credit;		/* of sign_tx: leaves the window again */
+	unsigned *unanswered;		/* of its client: one less when it leaves; NULL: no window */
 	bool first;
 	uint64_t op, chain, nonce;
 	uint64_t at;
@@ -38,7 +38,7 @@ struct answer {
 struct client {
 	int fd;				/* -1: free */
 	bool up;			/* its hello came */
-	unsigned unanswered;		/* sign_tx */
+	unsigned signs, raises;		/* sign_tx and raise that are not answered yet */
 	unsigned first, count;		/* of the ring */
 	struct answer answer[ANSWERS_MAX];
 };

@@ -28,3 +28,10 @@ enum err tx_hash_to_sign(const struct tx_call *t, uint8_t *buf, size_t cap,
  */
 enum err tx_sign(const struct tx_call *t, struct secret *key, uint8_t *buf, size_t cap,
 		 struct bytes *raw_out, struct b32 *hash_out) MUST_CHECK;
+
+/*
+ * The call that tx_sign wrote into RAW; its calldata is borrowed from RAW.  What tx_sign does
+ * not write is ERR_TRUNCATED, ERR_TRAILING, ERR_CANONICAL, ERR_RANGE or ERR_FORMAT.  Whose the
+ * signature is, is not asked.
+ */
+enum err tx_read(struct bytes raw, struct tx_call *out) MUST_CHECK;

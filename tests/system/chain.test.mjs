@@ -1,19 +1,23 @@
 /*
- * What a chain can say: logs that nobody can read, contracts that are paused or do not know us,
- * an account without money or used by others, blocks that leave.  Nothing is lost, nothing is
- * paid twice, and all but what is held clears itself.
+ * What a chain can say: logs that nobody can read, contracts that are paused, do not know us or
+ * say what nobody knows, an account without money or used by others, fees that rise, blocks that
+ * leave.  Nothing is lost, nothing is paid twice, and all but what is held clears itself.
  */
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { after, afterEach, before, test } from 'node:test';
-import { AbiCoder, SigningKey, Transaction, Wallet, parseEther } from 'ethers';
+import { AbiCoder, MaxUint256, SigningKey, Transaction, Wallet, parseEther, parseUnits, toQuantity } from 'ethers';
 import { decryptionDomain, typesOf } from '../peers/eip712.mjs';
 import { lookAt, until } from './look.mjs';
 import { startWorld } from './world.mjs';
 
 let world;
 let look;
+let there; /* promised: another world, behind a node that can be spoiled */
+let told = []; /* its stories, because they take a while: told meanwhile */
 
 before(async () => {
+  told = elsewhere(raised, odd, noReceipts);
   world = await startWorld({ config: { retry_interval_secs: 1 } });
   look = lookAt(world);
   await world.startConnector();
@@ -25,7 +29,11 @@ afterEach(async () => { /* whatever a failure left behind */
   await world.chain.fund(world.node.address, 100);
   await world.cli('continue', 'sending');
 });
-after(() => world?.stop());
+after(async () => {
+  await Promise.allSettled(told);
+  await there?.then((t) => t.world.stop(), () => {}); /* what failed to start has been ended */
+  await world?.stop();
+});
 
 // ---- logs ----
 
@@ -246,6 +254,7 @@ test('blocks leave with requests and answers and come back in others: nothing is
     const { missing } = await world.waitAnswered(15000);
     assert.deepEqual(missing, []);
     const head = await world.chain.head();
+    await look.waitCounter('listener_cursor', (n) => n === head); /* what it has not read cannot leave */
     const raws = await rawsFrom(head - depth + 1);
     await world.chain.reorg(depth, raws.map(([i, raw]) => [raw, i]));
     await look.waitLine('L009', { from });
@@ -316,3 +325,159 @@ test('another program takes the nonce of an answer that is signed already', asyn
   assert.equal((await look.counters()).executor_refused_edges, 0, 'nothing happened in a state that does not know it');
   assert.match(problems[0], new RegExp(`^transaction 0x[0-9a-f]+ goes to ${address}$`, 'i'));
 });
+
+// ---- elsewhere ----
+
+/* In front of a node.  says: method -> { error } or { result }, instead of what the node says. */
+async function startSpoiled(url) {
+  const self = { says: {}, calls: {} };
+  const ask = async (calls) => {
+    const headers = { 'content-type': 'application/json' };
+    return calls.length ? (await fetch(url, { method: 'POST', headers, body: JSON.stringify(calls) })).json() : [];
+  };
+  const server = http.createServer({ keepAliveTimeout: 60000, noDelay: true }, async (request, response) => {
+    try {
+      const parts = [];
+      for await (const part of request) parts.push(part);
+      const body = JSON.parse(Buffer.concat(parts).toString('utf8'));
+      const calls = [body].flat();
+      for (const { method } of calls) self.calls[method] = (self.calls[method] ?? 0) + 1;
+      const replies = await ask(calls.filter(({ method }) => !self.says[method]));
+      for (const { id, method } of calls) if (self.says[method]) replies.push({ jsonrpc: '2.0', id, ...self.says[method] });
+      response.end(JSON.stringify(Array.isArray(body) ? replies : replies[0]));
+    } catch {
+      response.destroy();
+    }
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  self.httpUrl = `http://127.0.0.1:${server.address().port}`;
+  self.stop = async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return self;
+}
+
+async function startThere() {
+  const other = await startWorld({ proxy: false, config: { retry_interval_secs: 1, sign: { max_fee: '3gwei' } } });
+  const node = await startSpoiled(other.chain.httpUrl);
+  other.started.push(node);
+  other.writeConfig({ gwl2_url: [{ name: 'gateway', url: node.httpUrl }] });
+  await other.startConnector();
+  const see = lookAt(other);
+  await see.waitFine();
+  return { world: other, see, node };
+}
+
+/* One after the other; a promise of each. */
+function elsewhere(...stories) {
+  there = startThere();
+  let last = there;
+  return stories.map((story) => {
+    const mine = last.catch(() => {}).then(async () => {
+      const it = await there;
+      it.node.says = {}; /* whatever a failure left behind */
+      return story(it);
+    });
+    mine.catch(() => {}); /* its test throws it again */
+    last = mine;
+    return mine;
+  });
+}
+
+async function raised({ world: { chain, ...w }, see, node }) {
+  const from = see.mark();
+  const baseFee = async (gwei) => {
+    await chain.rpc('anvil_setNextBlockBaseFeePerGas', toQuantity(parseUnits(gwei, 'gwei')));
+    await chain.mine();
+  };
+  node.says = { eth_sendRawTransaction: { error: { code: -32000, message: 'queue full' } } };
+  const [name] = await w.ask(1);
+  const { tx, nonce } = await see.waitShow(name, 'is signed', (row) => row.state === 'submitting' && row.tx);
+  assert.equal((await w.cli('drop', name)).output, 'drop: done\n');
+  await see.waitState(name, 'refused');
+
+  /* Above the cap: said aloud, and nothing is signed for it. */
+  await baseFee('5');
+  node.says = {};
+  const line = await see.waitLine('T001', { from });
+  assert.equal(line.why, 'the base fee is 5.000 gwei, sign.max_fee 3.000 gwei');
+  await see.waitStatus(/^needs you: nothing\ndegraded: {2}sending is paused for \d+ s: the base fee is 5.000 gwei/);
+  const counted = await see.counters();
+  const [later] = await w.ask(1);
+  await see.waitState(later, 'submitting');
+  await see.waitCounter('submitter_resends', (n) => n >= counted.submitter_resends + 2);
+  assert.equal(await see.grown(counted, 'signer_signed'), 0);
+
+  /* Who comes back now has the bytes, and no answer for them. */
+  const killed = see.mark();
+  w.signal('kms-submitter');
+  w.signal('kms-signer');
+  await see.waitLine('T001', { from: killed });
+
+  /* Within the cap, above what was signed: raised, though nobody has the answer any more. */
+  await baseFee('2.5');
+  await see.waitLine('T002', { from: killed });
+  await see.answered([name, later], 30000);
+  const mine = (await w.transactions()).find((one) => Number(one.tx.nonce) === Number(nonce));
+  assert.equal(BigInt(mine.tx.maxFeePerGas), parseUnits('3', 'gwei'));
+  assert.notEqual(mine.tx.hash, tx);
+  assert.equal((await see.show(name)).state, 'refused');
+  await see.waitState(later, 'done');
+  await see.waitFine();
+  see.counted(from, { T001: 2, T002: 1, T003: 0, T004: 0, K002: 0, K008: 0 });
+  await see.judged();
+}
+
+async function odd({ world: w, see }) {
+  const from = see.mark();
+  const selector = w.manager.interface.getError('OfNoProfile').selector;
+
+  /* One is held by itself, and holds up nobody. */
+  await w.send(w.manager, 'setOdd', await w.manager.publicCounter() + 2n);
+  const [before, own, after] = await w.ask(3);
+  await see.answered([before, after]);
+  const held = await see.waitLine('X010', { from, id: own }, 30000);
+  assert.match(held.reason, new RegExp(`reverts with ${selector}, which the profile does not know`));
+  see.counted(from, { X010: 1, T001: 0 });
+
+  /* Many are one trouble: nobody is held, and one tries every 30 s. */
+  await w.send(w.manager, 'setOdd', MaxUint256);
+  const names = await w.ask(8);
+  const line = await see.waitLine('T001', { from });
+  assert.match(line.why, new RegExp(selector));
+  assert.equal(line.clears, 'when one of them goes through');
+  const counted = await see.counters();
+  await see.waitStatus(/^needs you: 1 request is held.*\ndegraded: {2}sending is paused for \d+ s: the contract reverts with/);
+  await see.waitCounter('submitter_estimates', (n) => n > counted.submitter_estimates, 35000);
+  assert.ok(Date.now() - Date.parse(line.ts) > 28000);
+  assert.equal(await see.grown(counted, 'submitter_estimates'), 1);
+  await w.send(w.manager, 'setOdd', 0);
+  assert.equal((await w.cli('retry', own)).code, 0);
+  await see.answered([own, ...names], 40000);
+  await see.waitFine();
+  see.counted(from, { X010: 1, T001: 1, T002: 1, T003: 0 });
+  await see.judged();
+}
+
+async function noReceipts({ world: w, see, node }) {
+  const from = see.mark();
+  const counted = await see.counters();
+  node.says = { eth_getTransactionReceipt: { result: null } };
+  const [name] = await w.ask(1);
+  await see.answered([name]);
+  await until('it asks whether the transaction is known', () => node.calls.eth_getTransactionByHash, 40000);
+  node.says = {};
+  const { tx } = await see.waitState(name, 'done');
+  assert.ok(tx);
+  assert.equal(await see.grown(counted, 'submitter_signed'), 1);
+  assert.equal(await see.grown(counted, 'submitter_foreign_nonces'), 0);
+  see.counted(from, { T003: 0 });
+  await see.judged();
+}
+
+test('the base fee rises above what is signed: the transaction is raised, wanted or not', () => told[0]);
+
+test('a revert of no profile: one request is held, many are one trouble', () => told[1]);
+
+test('a node without receipts: a transaction that it knows is not lost', () => told[2]);

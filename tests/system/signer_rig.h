@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/rlp.h"
 #include "common/wire.h"
 #include "proto/counters.h"
 #include "proto/exits.h"
@@ -300,8 +301,63 @@ static void rig_refused_here(uint64_t op, const char *rule)
 	cr_assert_eq(r.op, op);
 }
 
-static void rig_refused(const struct msg_sign_tx *m, const char *rule)
+__attribute__((unused)) static void rig_refused(const struct msg_sign_tx *m, const char *rule)
 {
 	rig_send(rig.fd, &ipc_sign_tx, m);
 	rig_refused_here(m->op, rule);
+}
+
+static void rig_raise(uint64_t nonce, uint64_t gas, uint64_t max_fee)
+{
+	struct msg_raise m = { .chain = WORLD_CHAIN, .nonce = nonce, .gas = gas, .max_fee = max_fee };
+
+	rig_send(rig.fd, &ipc_raise, &m);
+}
+
+/* From here on: answers of the Core, and what is signed. */
+
+static uint8_t calldata[100000];	/* of the last public_answer */
+
+static struct msg_sign_tx public_answer(uint64_t id, uint64_t result)
+{
+	return (struct msg_sign_tx){
+		.op = id, .chain = WORLD_CHAIN, .kind = KIND_public_decryption, .id = world_id(id),
+		.to = world_addr(WORLD_MANAGER), .gas = WORLD_GAS, .max_fee = WORLD_FEE,
+		.handles_hash = world_handles_hash(),
+		.calldata = world_public(id, result, 0x22, calldata, sizeof(calldata)),
+	};
+}
+
+static void is_same(const struct signed_tx *x, const struct signed_tx *y)
+{
+	cr_assert(bytes_eq(x->m.raw, y->m.raw), "byte for byte");
+	cr_assert(b32_eq(&x->m.hash, &y->m.hash));
+	cr_assert_eq(x->m.nonce, y->m.nonce);
+}
+
+/* Fields of the raw transaction as a node reads them. */
+static void is_transaction(const struct signed_tx *t, const struct msg_sign_tx *m, uint64_t nonce)
+{
+	struct bytes in = t->m.raw, list, item[12];
+	struct b32 hash = keccak_bytes(in);
+	bool is_list = false;
+
+	cr_assert(b32_eq(&hash, &t->m.hash));
+	cr_assert_eq(in.p[0], 2);
+	in.p++;
+	in.len--;
+	cr_assert_eq(rlp_next(&in, &list, &is_list), OK);
+	cr_assert(is_list && in.len == 0);
+	for (unsigned i = 0; i < 12; i++) {
+		cr_assert_eq(rlp_next(&list, &item[i], &is_list), OK, "%u", i);
+		cr_assert_eq(is_list, i == 8);
+	}
+	cr_assert_eq(list.len, 0u);
+	cr_assert_eq(item[1].len, nonce ? 1u : 0u);
+	cr_assert(!nonce || item[1].p[0] == nonce);
+	cr_assert(bytes_eq(item[5], BYTES_OF(m->to.b)));
+	cr_assert_eq(item[6].len, 0u, "value is 0");
+	cr_assert(bytes_eq(item[7], m->calldata));
+	cr_assert_eq(item[8].len, 0u, "no access list");
+	cr_assert_eq(t->m.nonce, nonce);
 }

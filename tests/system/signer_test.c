@@ -1,56 +1,9 @@
 /* signer_test - whoever owns the signer's socket gets what the policy permits and no more. */
 #include "tests/system/signer_rig.h"
 
-#include "common/rlp.h"
-
 TestSuite(signer, .init = rig_open, .fini = rig_close, .timeout = 60);
 
-static uint8_t calldata[100000];
 static struct signed_tx a, b;
-
-static struct msg_sign_tx public_answer(uint64_t id, uint64_t result)
-{
-	return (struct msg_sign_tx){
-		.op = id, .chain = WORLD_CHAIN, .kind = KIND_public_decryption, .id = world_id(id),
-		.to = world_addr(WORLD_MANAGER), .gas = WORLD_GAS, .max_fee = WORLD_FEE,
-		.handles_hash = world_handles_hash(),
-		.calldata = world_public(id, result, 0x22, calldata, sizeof(calldata)),
-	};
-}
-
-static void is_same(const struct signed_tx *x, const struct signed_tx *y)
-{
-	cr_assert(bytes_eq(x->m.raw, y->m.raw), "byte for byte");
-	cr_assert(b32_eq(&x->m.hash, &y->m.hash));
-	cr_assert_eq(x->m.nonce, y->m.nonce);
-}
-
-/* Fields of the raw transaction as a node reads them. */
-static void is_transaction(const struct signed_tx *t, const struct msg_sign_tx *m, uint64_t nonce)
-{
-	struct bytes in = t->m.raw, list, item[12];
-	struct b32 hash = keccak_bytes(in);
-	bool is_list = false;
-
-	cr_assert(b32_eq(&hash, &t->m.hash));
-	cr_assert_eq(in.p[0], 2);
-	in.p++;
-	in.len--;
-	cr_assert_eq(rlp_next(&in, &list, &is_list), OK);
-	cr_assert(is_list && in.len == 0);
-	for (unsigned i = 0; i < 12; i++) {
-		cr_assert_eq(rlp_next(&list, &item[i], &is_list), OK, "%u", i);
-		cr_assert_eq(is_list, i == 8);
-	}
-	cr_assert_eq(list.len, 0u);
-	cr_assert_eq(item[1].len, nonce ? 1u : 0u);
-	cr_assert(!nonce || item[1].p[0] == nonce);
-	cr_assert(bytes_eq(item[5], BYTES_OF(m->to.b)));
-	cr_assert_eq(item[6].len, 0u, "value is 0");
-	cr_assert(bytes_eq(item[7], m->calldata));
-	cr_assert_eq(item[8].len, 0u, "no access list");
-	cr_assert_eq(t->m.nonce, nonce);
-}
 
 Test(signer, signs_once_for_ever)
 {
@@ -165,7 +118,7 @@ Test(signer, another_answer)
 	rig_sign(&m, &a);
 	m = public_answer(7, 43);
 	rig_refused(&m, "equivocation");
-	m.again = 2;
+	m.replace = 1;
 	rig_refused(&m, "replace");
 	rig_kill();
 	rig_up();
@@ -177,7 +130,7 @@ Test(signer, another_answer)
 	for (unsigned i = 0; i < 3; i++) {
 		cr_assert_eq(rig_adopt(6 + i).next_nonce, 6u + i);
 		m = public_answer(7, 43 + i);
-		m.again = 2;
+		m.replace = 1;
 		rig_sign(&m, &b);
 		is_transaction(&b, &m, 6 + i);
 		cr_assert_eq(b.m.first, 1u);
@@ -185,12 +138,12 @@ Test(signer, another_answer)
 	cr_assert(rig_has_logged("KC-K008"));
 	rig_adopt(9);
 	m = public_answer(7, 50);
-	m.again = 2;
+	m.replace = 1;
 	rig_refused(&m, "replace");
 	rig_kill();
 	cr_assert_eq(rig_up().next_nonce, 9u);
 	m = public_answer(7, 50);
-	m.again = 2;
+	m.replace = 1;
 	rig_refused(&m, "replace");
 
 	/* Every one of them can still be had. */
@@ -205,27 +158,6 @@ Test(signer, another_answer)
 		if (n == 5)
 			is_same(&a, &b);
 	}
-}
-
-Test(signer, raises)
-{
-	rig_up();
-	rig_adopt(0);
-
-	struct msg_sign_tx m = public_answer(7, 42);
-
-	rig_sign(&m, &a);
-	m.again = 1;
-	m.gas += 1000;
-	rig_sign(&m, &b);
-	cr_assert_eq(b.m.first, 1u);
-	is_transaction(&b, &m, 0);
-	cr_assert(!bytes_eq(a.m.raw, b.m.raw));
-	rig_kill();
-	cr_assert_eq(rig_up().next_nonce, 1u);
-	m = public_answer(7, 42);
-	rig_sign(&m, &a);
-	is_same(&a, &b);
 }
 
 Test(signer, budgets)
@@ -433,20 +365,11 @@ Test(signer, who_does_not_read)
 	close(fd);
 }
 
-Test(signer, the_window)
+/* How many of 20 answers are refusals. */
+static unsigned take_refusals(void)
 {
 	unsigned refused = 0;
 
-	rig_up();
-	rig_adopt(0);
-	kill(rig.pid, SIGSTOP);		/* so that all of them are there in one turn */
-	for (unsigned i = 0; i < 20; i++) {
-		struct msg_sign_tx m = public_answer(i, 42);
-
-		rig_send(rig.fd, &ipc_sign_tx, &m);
-	}
-	uint64_t syncs = rig.page->value[CNT_SIGNER_syncs];
-	kill(rig.pid, SIGCONT);
 	for (unsigned i = 0; i < 20; i++) {
 		struct ipc_frame f;
 		ssize_t n = rig_receive(rig.fd);
@@ -455,8 +378,28 @@ Test(signer, the_window)
 		cr_assert_eq(wire_open(BYTES(rig.packet, (size_t)n), (struct bytes){ 0 }, &f), OK);
 		refused += f.msg == &ipc_sign_refused;
 	}
-	cr_assert_eq(refused, 4u);
-	cr_assert_eq(rig.page->value[CNT_SIGNER_syncs], syncs + 1, "one sync for all of them");
+	return refused;
+}
+
+Test(signer, the_window)
+{
+	rig_up();
+	rig_adopt(0);
+	for (unsigned raise = 0; raise < 2; raise++) {
+		kill(rig.pid, SIGSTOP);	/* so that all of them are there in one turn */
+		for (unsigned i = 0; i < 20; i++) {
+			struct msg_sign_tx m = public_answer(i, 42);
+
+			if (raise)
+				rig_raise(3, WORLD_GAS + i + 1, WORLD_FEE);
+			else
+				rig_send(rig.fd, &ipc_sign_tx, &m);
+		}
+		uint64_t syncs = rig.page->value[CNT_SIGNER_syncs];
+		kill(rig.pid, SIGCONT);
+		cr_assert_eq(take_refusals(), 4u);
+		cr_assert_eq(rig.page->value[CNT_SIGNER_syncs], syncs + 1, "one sync for all of them");
+	}
 }
 
 /* A disk that is full: nothing is told, the process ends, and what was told before stands. */

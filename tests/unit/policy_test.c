@@ -1,4 +1,5 @@
 /* policy_test - each rule with what it permits and what it refuses; budgets under a made clock. */
+#include "common/opid.h"
 #include "submitter/signer/policy.h"
 
 #include <criterion/criterion.h>
@@ -60,7 +61,7 @@ static void keygen(void)
 {
 	struct addr httpz = world_addr(WORLD_HTTPZ);
 	struct b32 id = world_id(9);
-	struct b32 result = policy_result_id(KIND_keygen, WORLD_CHAIN, &httpz, &id);
+	struct b32 result = op_result_id(KIND_keygen, WORLD_CHAIN, &httpz, &id);
 	struct abi_arg args[] = { { BYTES_OF(id.b) }, { BYTES_OF(result.b) } };
 
 	self.m.kind = KIND_keygen;
@@ -82,7 +83,7 @@ Test(policy, vectors, .init = open_world)
 {
 	struct addr httpz = world_addr(WORLD_HTTPZ);
 	struct b32 id = world_id(9);
-	struct b32 result = policy_result_id(KIND_keygen, WORLD_CHAIN, &httpz, &id);
+	struct b32 result = op_result_id(KIND_keygen, WORLD_CHAIN, &httpz, &id);
 	char text[67];
 
 	cr_assert_str_eq(hex_encode(BYTES_OF(result.b), text),
@@ -168,75 +169,84 @@ static void equivocate(void)
 static void equivocate_after_loss(void)
 {
 	equivocate();
-	self.ask.adopted = 6;		/* even then it must be said: again=2 */
+	self.ask.adopted = 6;		/* even then it must be said: replace=1 */
 }
 
-static void raise_nothing(void) { self.m.again = 1; }
-
-static void raise_same(void)
+/* A raise: the call is the earlier one's, gas and fee are asked for. */
+static void raise_to(uint64_t gas, uint64_t max_fee)
 {
 	sign_before();
-	self.m.again = 1;
-	self.m.tip++;
+	self.ask.raise = true;
+	self.m.gas = gas;
+	self.m.max_fee = max_fee;
 }
 
-static void raise_less_gas(void)
-{
-	sign_before();
-	self.m.again = 1;
-	self.m.gas--;
-	self.m.max_fee++;
-}
-
-static void raise_less_fee(void)
-{
-	sign_before();
-	self.m.again = 1;
-	self.m.gas++;
-	self.m.max_fee--;
-}
-
-static void raise_other_call(void)
-{
-	sign_before();
-	self.m.again = 1;
-	self.m.gas++;
-	another_answer();
-}
+static void raise_less_gas(void) { raise_to(WORLD_GAS - 1, WORLD_FEE + 1); }
+static void raise_less_fee(void) { raise_to(WORLD_GAS + 1, WORLD_FEE - 1); }
+static void raise_gas_cap(void) { raise_to(WORLD_MAX_GAS + 1, WORLD_FEE); }
+static void raise_fee_cap(void) { raise_to(WORLD_GAS, WORLD_MAX_FEE + 1); }
 
 static void raise_gone(void)
 {
-	sign_before();
-	self.m.again = 1;
-	self.m.gas++;
+	raise_to(WORLD_GAS + 1, WORLD_FEE);
 	self.ask.adopted = 6;
 }
 
-static void raise_over_cap(void)
+/* Signed when the caps were higher: the present ones hold for a raise. */
+static void raise_old_gas(void)
 {
-	sign_before();
-	self.m.again = 1;
-	self.m.max_fee = WORLD_MAX_FEE + 1;
+	raise_to(WORLD_GAS, WORLD_FEE + 1);
+	self.policy.max_gas = WORLD_GAS - 1;
+}
+
+static void raise_old_fee(void)
+{
+	raise_to(WORLD_GAS + 1, WORLD_FEE);
+	self.policy.max_fee = WORLD_FEE - 1;
+}
+
+static void raise_old_chain(void)
+{
+	raise_to(WORLD_GAS + 1, WORLD_FEE);
+	self.policy.chain[0]++;
+}
+
+static void raise_too_many(void)
+{
+	raise_to(WORLD_GAS + 1, WORLD_FEE);
+	self.ask.unanswered = 17;
+}
+
+static void raise_over_hour(void)
+{
+	raise_to(WORLD_GAS + 1, WORLD_FEE);
+	self.ask.spent_hour = self.policy.hour;
+}
+
+static void raise_over_day(void)
+{
+	raise_to(WORLD_GAS, WORLD_FEE + 1);
+	self.ask.spent_day = self.policy.day;
 }
 
 static void replace_open(void)
 {
 	equivocate();
-	self.m.again = 2;
+	self.m.replace = 1;
 	self.ask.adopted = 5;		/* the chain waits for nonce 5: not gone */
 }
 
 static void replace_same_open(void)
 {
 	sign_before();
-	self.m.again = 2;
+	self.m.replace = 1;
 	self.ask.adopted = 5;
 }
 
 static void replace_fourth(void)
 {
 	equivocate();
-	self.m.again = 2;
+	self.m.replace = 1;
 	self.ask.adopted = 6;
 	self.earlier.replaced = POLICY_REPLACED_MAX;
 }
@@ -248,7 +258,7 @@ static void replace_unsigned(void)
 	self.m.calldata = world_public(7, 43, 0x23, self.calldata, sizeof(self.calldata));
 }
 
-static void again_three(void) { self.m.again = 3; }
+static void replace_two(void) { self.m.replace = 2; }
 
 /* change, rule */
 #define REFUSALS(R) \
@@ -264,11 +274,12 @@ static void again_three(void) { self.m.again = 3; }
 	R(other_core, signature) R(no_signature, signature) R(other_result_id, result_id) \
 	R(result_id_of_other_request, result_id) R(spend_hour, budget_hour) \
 	R(spend_day, budget_day) R(equivocate, equivocation) \
-	R(equivocate_after_loss, equivocation) R(raise_nothing, raise) R(raise_same, raise) \
-	R(raise_less_gas, raise) R(raise_less_fee, raise) R(raise_other_call, raise) \
-	R(raise_gone, raise) R(raise_over_cap, fee) R(replace_open, replace) \
+	R(equivocate_after_loss, equivocation) R(raise_less_gas, raise) R(raise_less_fee, raise) \
+	R(raise_gone, raise) R(raise_gas_cap, gas) R(raise_fee_cap, fee) R(raise_old_gas, gas) \
+	R(raise_old_fee, fee) R(raise_old_chain, chain) R(raise_too_many, window) \
+	R(raise_over_hour, budget_hour) R(raise_over_day, budget_day) R(replace_open, replace) \
 	R(replace_same_open, replace) R(replace_fourth, replace) R(replace_unsigned, signature) \
-	R(again_three, replace) R(full_window, window) R(full_journal, journal_full)
+	R(replace_two, replace) R(full_window, window) R(full_journal, journal_full)
 
 #define R(change, rule) { #change, change, RULE_##rule },
 static const struct {
@@ -295,7 +306,7 @@ Test(policy, refuses)
 Test(policy, every_rule_is_tried)
 {
 	static const char *const names[] = {
-#define R(name, text) #name,
+#define R(name, ...) #name,
 		POLICY_RULES(R)
 #undef R
 	};
@@ -328,11 +339,14 @@ Test(policy, repeats, .init = open_world)
 
 Test(policy, raises, .init = open_world)
 {
-	sign_before();
-	self.m.again = 1;
-	self.m.gas++;
+	raise_to(WORLD_GAS + 1, WORLD_FEE);
 	cr_assert_eq(ask(), RULE_COUNT, "%s", self.detail);
 	cr_assert_eq(self.plan, PLAN_raise);
+
+	/* It needs no new entry, and what its call once passed is not asked again. */
+	self.ask.has_room = self.ask.known = false;
+	self.m.kind = KIND_crsgen;
+	cr_assert_eq(ask(), RULE_COUNT, "%s", self.detail);
 
 	/* Only the difference is new money: 1 gas more at 0.2 gwei. */
 	struct u256 left = u256_from_u64(WORLD_FEE);
@@ -351,7 +365,7 @@ Test(policy, raises, .init = open_world)
 Test(policy, replaces, .init = open_world)
 {
 	sign_before();
-	self.m.again = 2;
+	self.m.replace = 1;
 	self.ask.adopted = 6;
 	cr_assert_eq(ask(), RULE_COUNT, "%s: the same call, its nonce is lost", self.detail);
 	cr_assert_eq(self.plan, PLAN_replace);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/rlp.h"
 #include "proto/ipc.h"
 #include "tests/unit/signer_world.h"
 
@@ -121,6 +122,141 @@ Test(tx, largest_calldata)
 	cr_assert_leq(raw.len, sizeof(data) + TX_RAW_EXTRA);
 	cr_assert_eq(tx_sign(&t, key, buf, sizeof(data), &raw, &hash), ERR_TOO_BIG);
 	key_close(&key);
+}
+
+/* From here on: read back. */
+
+static bool is_call(const struct tx_call *x, const struct tx_call *y)
+{
+	return x->chain == y->chain && x->nonce == y->nonce && x->tip == y->tip &&
+	       x->max_fee == y->max_fee && x->gas == y->gas && addr_eq(&x->to, &y->to) &&
+	       bytes_eq(x->calldata, y->calldata);
+}
+
+Test(tx, reads_what_it_wrote)
+{
+	static const uint64_t numbers[] = {
+		0, 1, 127, 128, 255, 256, 65535, 1ull << 24, 1ull << 56, UINT64_MAX,
+	};
+	static const size_t lengths[] = { 0, 1, 55, 56, 255, 256, 65536, IPC_CALLDATA_MAX };
+	static uint8_t data[IPC_CALLDATA_MAX], buf[IPC_RAW_TX_MAX];
+	struct secret *key = open_key();
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		for (size_t k = 0; k < ARRAY_LEN(lengths); k++) {
+			struct tx_call read, t = {
+				.chain = numbers[i], .nonce = numbers[(i + 1) % ARRAY_LEN(numbers)],
+				.tip = numbers[(i + 2) % ARRAY_LEN(numbers)],
+				.max_fee = numbers[(i + 3) % ARRAY_LEN(numbers)],
+				.gas = numbers[(i + 4) % ARRAY_LEN(numbers)],
+				.to = world_addr(WORLD_MANAGER), .calldata = BYTES(data, lengths[k]),
+			};
+			struct bytes raw;
+			struct b32 hash;
+
+			data[0] = (uint8_t)(i * 37);
+			cr_assert_eq(tx_sign(&t, key, buf, sizeof(buf), &raw, &hash), OK);
+			cr_assert_eq(tx_read(raw, &read), OK, "%zu %zu", i, k);
+			cr_assert(is_call(&t, &read), "%zu %zu", i, k);
+		}
+	key_close(&key);
+}
+
+static struct bytes sign_one(struct tx_call *t, uint8_t *buf, size_t cap)
+{
+	static uint8_t data[100];
+	struct secret *key = open_key();
+	struct bytes raw;
+	struct b32 hash;
+
+	memset(data, 0x11, sizeof(data));
+	*t = (struct tx_call){
+		.chain = WORLD_CHAIN, .nonce = 7, .max_fee = WORLD_FEE, .gas = WORLD_GAS,
+		.to = world_addr(WORLD_MANAGER), .calldata = BYTES_OF(data),
+	};
+	cr_assert_eq(tx_sign(t, key, buf, cap, &raw, &hash), OK);
+	key_close(&key);
+	return raw;
+}
+
+/* Every flipped bit is refused, or says another call, or stands in the signature. */
+Test(tx, no_two_texts_of_one_call)
+{
+	uint8_t buf[512], copy[512];
+	struct tx_call t, read;
+	struct bytes raw = sign_one(&t, buf, sizeof(buf));
+	unsigned refused = 0;
+
+	memcpy(copy, raw.p, raw.len);
+	for (size_t bit = 0; bit < raw.len * 8; bit++) {
+		copy[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		if (tx_read(BYTES(copy, raw.len), &read) != OK)
+			refused++;
+		else
+			cr_assert(!is_call(&t, &read) || bit / 8 >= raw.len - 67, "bit %zu", bit);
+		copy[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	cr_assert_gt(refused, 100u);
+	for (size_t len = 0; len < raw.len; len++)
+		cr_assert_neq(tx_read(BYTES(raw.p, len), &read), OK, "%zu bytes", len);
+	copy[raw.len] = 0x80;
+	cr_assert_eq(tx_read(BYTES(copy, raw.len + 1), &read), ERR_TRAILING);
+}
+
+/* A transaction of other fields than ours; each row changes one. */
+enum {
+	TX_TYPE, TX_CHAIN, TX_NONCE, TX_TIP, TX_FEE, TX_GAS, TX_TO, TX_VALUE, TX_DATA, TX_ACCESS,
+	TX_PARITY, TX_R, TX_S, TX_MORE, TX_FIELDS
+};
+
+static const struct { unsigned field; const char *hex; enum err e; } odd[] = {
+	{ TX_TYPE, "02", OK }, { TX_TYPE, "", ERR_FORMAT }, { TX_TYPE, "01", ERR_FORMAT },
+	{ TX_TYPE, "03", ERR_FORMAT }, { TX_TYPE, "0202", ERR_FORMAT },
+	{ TX_CHAIN, "80", OK }, { TX_CHAIN, "00", ERR_CANONICAL }, { TX_CHAIN, "c0", ERR_FORMAT },
+	{ TX_CHAIN, "820001", ERR_CANONICAL }, { TX_CHAIN, "8101", ERR_CANONICAL },
+	{ TX_CHAIN, "", ERR_RANGE }, { TX_NONCE, "89010000000000000000", ERR_RANGE },
+	{ TX_NONCE, "88ffffffffffffffff", OK }, { TX_TIP, "00", ERR_CANONICAL },
+	{ TX_FEE, "c101", ERR_FORMAT }, { TX_GAS, "830000ff", ERR_CANONICAL },
+	{ TX_TO, "80", ERR_FORMAT },
+	{ TX_TO, "9300000000000000000000000000000000000000", ERR_FORMAT },
+	{ TX_TO, "95000000000000000000000000000000000000000000", ERR_RANGE },
+	{ TX_VALUE, "01", ERR_RANGE }, { TX_VALUE, "00", ERR_RANGE }, { TX_VALUE, "c0", ERR_FORMAT },
+	{ TX_DATA, "c0", ERR_FORMAT }, { TX_DATA, "01", OK }, { TX_DATA, "b801aa", ERR_CANONICAL },
+	{ TX_ACCESS, "80", ERR_FORMAT }, { TX_ACCESS, "c101", ERR_FORMAT },
+	{ TX_ACCESS, "c1c0", ERR_FORMAT }, { TX_PARITY, "01", OK }, { TX_PARITY, "02", ERR_RANGE },
+	{ TX_PARITY, "1b", ERR_RANGE }, { TX_PARITY, "00", ERR_CANONICAL },
+	{ TX_R, "80", ERR_RANGE }, { TX_R, "8200ff", ERR_CANONICAL }, { TX_S, "80", ERR_RANGE },
+	{ TX_S, "a1ff0000000000000000000000000000000000000000000000000000000000000000", ERR_RANGE },
+	{ TX_S, "c0", ERR_FORMAT }, { TX_S, "", ERR_TRUNCATED }, { TX_MORE, "80", ERR_TRAILING },
+};
+
+Test(tx, fields_that_it_does_not_write)
+{
+	static const char *const fields[TX_FIELDS] = {
+		"02", "01", "07", "80", "05", "83055730", "9400000000000000000000000000000000000000aa",
+		"80", "8402fd1a64", "c0", "80", "01", "01", "",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+		uint8_t buf[256];
+		struct tx_call t;
+		struct rlp w;
+
+		rlp_init(&w, buf, sizeof(buf));
+		size_t mark = rlp_mark(&w);
+		for (unsigned f = TX_FIELDS; f-- > 0;) {
+			const char *hex = f == odd[i].field ? odd[i].hex : fields[f];
+			uint8_t item[64];
+			size_t len;
+
+			if (f == TX_TYPE)
+				rlp_put_list(&w, mark);
+			cr_assert_eq(hex_decode(hex, strlen(hex), item, sizeof(item), &len), OK);
+			rlp_put_raw(&w, BYTES(item, len));
+		}
+		enum err e = tx_read(rlp_done(&w), &t);
+		cr_expect_eq(e, odd[i].e, "row %zu: %s", i, err_text(e));
+	}
 }
 
 Test(tx, keys_that_are_none)

@@ -5,9 +5,12 @@ pragma solidity 0.8.28;
 abstract contract Admin {
     address public immutable owner;
     bool public paused;
+    /// Responses to this request (the highest number: to all) revert with an error of no profile.
+    uint256 public odd;
 
     error NotOwner(address sender);
     error EnforcedPause();
+    error OfNoProfile(uint256 request, address sender);
 
     constructor() {
         owner = msg.sender;
@@ -21,6 +24,10 @@ abstract contract Admin {
     /// Guards the responses only: a paused gateway still shows its requests.
     modifier whenNotPaused() {
         if (paused) revert EnforcedPause();
+        if (odd != 0) {
+            uint256 request = uint256(bytes32(msg.data[4:36]));
+            if (odd == request || odd == type(uint256).max) revert OfNoProfile(request, msg.sender);
+        }
         _;
     }
 
@@ -30,6 +37,10 @@ abstract contract Admin {
 
     function unpause() external onlyOwner {
         paused = false;
+    }
+
+    function setOdd(uint256 request) external onlyOwner {
+        odd = request;
     }
 
     /// Emits a log with exactly these topics (at most four) and this data.
