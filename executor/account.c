@@ -10,13 +10,14 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "executor/chainview.h"
+#include "executor/op.h"
 #include "executor/scan.h"
 
 #define CALL_TIMEOUT_S  10.0
 #define PACE_S          0.02	/* between two calls */
 #define REST_S          1.0	/* when all is known, or a node has no answer */
 #define REWIND_EVERY_MS 10000
-#define RECENT_BLOCKS   64	/* a node may be behind by so many; what is older it has or never will */
+#define RECENT_BLOCKS   64	/* a node may be behind by so many */
 #define BLIND_MS        600000	/* then it is tried again: there may be another node */
 
 struct account_chain {
@@ -115,42 +116,50 @@ bool account_read_call(const struct profile *p, uint64_t chain, const struct add
 {
 	const struct profile_response *r = find_call(p, chain, to, input);
 	struct abi_view call, v;
-	bool has_id = false;
+	bool has_result_id = false;
 
-	if (!r || abi_decode(&r->function, r->function.inputs, BYTES(input.p + 4, input.len - 4), &call))
+	if (!r || abi_decode(&r->function, r->function.inputs, BYTES(input.p + 4, input.len - 4),
+			     &call))
 		return false;
 	out->kind = r->kind;
 	out->calldata = keccak_bytes(input);
+	out->has_id = false;
 	for (unsigned i = 0; i < r->args && abi_member_at(call, i, &v); i++) {
 		struct b32 hash = hash_of(v);
 
 		memcpy(&out->part[i], hash.b, sizeof(out->part[i]));
-		if (r->arg[i] != ANSWER_request_id)
-			continue;
-		out->id = abi_word(v);
-		has_id = true;
+		if (r->arg[i] == ANSWER_request_id) {
+			out->id = abi_word(v);
+			out->has_id = true;
+		} else if (r->arg[i] == ANSWER_result_id) {
+			out->result_id = abi_word(v);
+			has_result_id = true;
+		}
 	}
-	return has_id;
+	return out->has_id || has_result_id;
 }
 
 /* One block. */
 
-static enum err read_tx(struct account_chain *c, const cJSON *v, struct account_tx *out, bool *answer_out)
+static enum err read_tx(struct account_chain *c, const cJSON *v, struct account_tx *out,
+			bool *answer_out)
 {
 	static uint8_t input[IPC_CALLDATA_MAX];
 	const struct executor *x = c->account->x;
+	const cJSON *to_text = json_get(v, "to");
 	struct addr to;
 	size_t len;
 
 	*answer_out = false;
 	enum err e = json_u64(json_get(v, "nonce"), &out->nonce);
 	e = e ? e : json_b32(json_get(v, "hash"), &out->hash);
-	if (e || cJSON_IsNull(json_get(v, "to")))
+	if (e || !to_text || cJSON_IsNull(to_text))
 		return e;
-	e = json_addr(json_get(v, "to"), &to);
+	e = json_addr(to_text, &to);
 	/* More than an answer can be is none. */
 	if (!e && json_bytes(json_get(v, "input"), input, sizeof(input), &len) == OK)
-		*answer_out = account_read_call(&x->profile, c->chain->id, &to, BYTES(input, len), out);
+		*answer_out = account_read_call(&x->profile, c->chain->id, &to, BYTES(input, len),
+						out);
 	return e;
 }
 
@@ -293,34 +302,48 @@ static void on_timer(void *owner)
 
 /* For others. */
 
-enum account_says account_find(struct account *a, uint64_t chain, uint64_t block, enum op_kind kind,
-			       const struct b32 *id, const struct b32 *calldata,
-			       const struct account_tx **tx_out)
+bool account_answers(const struct account_tx *tx, const struct op *op)
 {
-	struct account_chain *c = find_its(a, chain);
-	uint64_t before = block ? block - 1 : 0, now = loop_now_ms(a->x->loop);
+	if (tx->kind != op->kind)
+		return false;
+	if (tx->has_id)
+		return b32_eq(&tx->id, &op->id);
+	return op->request && b32_eq(&tx->result_id, &op->request->core_id);
+}
 
-	if (!scan_covers(&c->scan, block)) {
-		if (c->blind_ms && before <= c->blind_to && now - c->blind_ms < BLIND_MS)
-			return ACCOUNT_BLIND;
-		if (before < c->wanted)
-			c->wanted = before;
-		return ACCOUNT_NOT_YET;
-	}
-	*tx_out = NULL;
-	for (uint64_t i = c->found; i > c->first; i--) {
+/* The newest of those kept, or the one with this calldata; NULL: there is none. */
+static const struct account_tx *look(const struct account_chain *c, const struct op *op,
+				     const struct b32 *calldata)
+{
+	const struct account_tx *found = NULL;
+
+	for (uint64_t i = c->found; i > c->first && at(c, i - 1)->block >= op->block; i--) {
 		const struct account_tx *tx = at(c, i - 1);
 
-		if (tx->block < block)
-			break;
-		if (tx->kind != kind || !b32_eq(&tx->id, id))
+		if (!account_answers(tx, op))
 			continue;
-		if (!*tx_out || b32_eq(&tx->calldata, calldata))
-			*tx_out = tx;
 		if (b32_eq(&tx->calldata, calldata))
-			break;
+			return tx;
+		found = found ? found : tx;
 	}
-	return *tx_out ? ACCOUNT_SENT : ACCOUNT_NOT_YET;
+	return found;
+}
+
+enum account_says account_find(struct account *a, const struct op *op, const struct b32 *calldata,
+			       const struct account_tx **tx_out)
+{
+	struct account_chain *c = find_its(a, op->chain);
+	uint64_t before = op->block ? op->block - 1 : 0, now = loop_now_ms(a->x->loop);
+
+	if (scan_covers(&c->scan, op->block)) {
+		*tx_out = look(c, op, calldata);
+		return *tx_out ? ACCOUNT_SENT : ACCOUNT_NOT_YET;
+	}
+	if (c->blind_ms && before <= c->blind_to && now - c->blind_ms < BLIND_MS)
+		return ACCOUNT_BLIND;
+	if (before < c->wanted)
+		c->wanted = before;
+	return ACCOUNT_NOT_YET;
 }
 
 void account_retracted(struct account *a, uint64_t chain, uint64_t number)
@@ -335,8 +358,9 @@ void account_retracted(struct account *a, uint64_t chain, uint64_t number)
 	scan_retract(&c->scan, number);
 }
 
-struct account *account_new(struct executor *x, void (*on_sent)(struct executor *x, uint64_t chain,
-								const struct account_tx *tx))
+struct account *account_new(struct executor *x,
+			    void (*on_sent)(struct executor *x, uint64_t chain,
+					    const struct account_tx *tx))
 {
 	struct account *a = calloc(1, sizeof(*a));
 

@@ -17,14 +17,17 @@ struct account;
 struct account_tx {
 	enum op_kind kind;
 	uint64_t nonce, block;
-	struct b32 id, hash, block_hash;
+	bool has_id;				/* it names the request, else its result alone */
+	struct b32 id, result_id;
+	struct b32 hash, block_hash;
 	struct b32 calldata;			/* keccak256 of it */
 	uint32_t part[PROFILE_ARGS_MAX];	/* of each argument, the head of its keccak256 */
 };
 
-/* ON_SENT: some answer was found that was not known. */
-struct account *account_new(struct executor *x, void (*on_sent)(struct executor *x, uint64_t chain,
-								const struct account_tx *tx));
+/* ON_SENT: for each answer that was not known. */
+struct account *account_new(struct executor *x,
+			    void (*on_sent)(struct executor *x, uint64_t chain,
+					    const struct account_tx *tx));
 void account_free(struct account **a);
 
 enum account_says {
@@ -33,10 +36,11 @@ enum account_says {
 	ACCOUNT_SENT,		/* *tx_out: with this calldata if there is one, else the newest */
 };
 
-/* What was sent in answer to this request, whose event stands in BLOCK. */
-enum account_says account_find(struct account *a, uint64_t chain, uint64_t block, enum op_kind kind,
-			       const struct b32 *id, const struct b32 *calldata,
+/* What was sent in answer to OP, which is decoded; CALLDATA is the keccak256 of ours. */
+enum account_says account_find(struct account *a, const struct op *op, const struct b32 *calldata,
 			       const struct account_tx **tx_out);
+
+bool account_answers(const struct account_tx *tx, const struct op *op);
 
 /* The parts of a response's calldata; false when it is none. */
 bool account_read_call(const struct profile *p, uint64_t chain, const struct addr *to,

@@ -27,8 +27,8 @@ static void on_sent(struct executor *x, uint64_t chain, const struct account_tx 
 	for (unsigned i = 0; i < OP_BUCKETS; i++)
 		for (struct op *op = x->bucket[i], *next; op; op = next) {
 			next = op->next;
-			if (op->state == STATE_submitting && op->chain == chain && op->kind == tx->kind &&
-			    b32_eq(&op->id, &tx->id))
+			if (op->state == STATE_submitting && op->chain == chain &&
+			    account_answers(tx, op))
 				op_fire(op, OP_EVENT_go, NULL);
 		}
 }
@@ -36,13 +36,14 @@ static void on_sent(struct executor *x, uint64_t chain, const struct account_tx 
 /* Which arguments are others: "result, signature". */
 static void find_parts(const struct op *op, const struct account_tx *tx, char out[PARTS_TEXT])
 {
-	const struct profile_response *r = find_response(&op->x->profile, op->kind);
+	const struct profile *p = &op->x->profile;
+	const struct profile_response *r = find_response(p, op->kind);
 	struct account_tx ours;
 	size_t at = 0;
 
 	out[0] = '\0';
-	check(account_read_call(&op->x->profile, op->chain, &op->x->profile.contract[r->contract].address,
-				op->calldata, &ours));
+	if (!account_read_call(p, op->chain, &p->contract[r->contract].address, op->calldata, &ours))
+		return;
 	for (unsigned i = 0; i < r->args && at < PARTS_TEXT; i++)
 		if (ours.part[i] != tx->part[i])
 			at += (size_t)snprintf(out + at, PARTS_TEXT - at, "%s%s", at ? ", " : "",
@@ -66,7 +67,8 @@ static void compare(struct op *op, const struct account_tx *tx, const struct b32
 	count(CNT_EXECUTOR_observed_differs, 1);
 	op->differs = true;
 	find_parts(op, tx, parts);
-	snprintf(why, sizeof(why), "observed: DIFFERS: the node sent another %s", *parts ? parts : "call");
+	snprintf(why, sizeof(why), "observed: DIFFERS: the node sent another %s",
+		 *parts ? parts : "call");
 	op_fire(op, OP_EVENT_hold, why);
 }
 
@@ -75,7 +77,7 @@ void observe_bring(struct op *op)
 	struct b32 ours = keccak_bytes(op->calldata);
 	const struct account_tx *tx;
 
-	switch (account_find(op->x->account, op->chain, op->block, op->kind, &op->id, &ours, &tx)) {
+	switch (account_find(op->x->account, op, &ours, &tx)) {
 	case ACCOUNT_SENT:
 		compare(op, tx, &ours);
 		break;
@@ -118,7 +120,7 @@ static void on_done_said(struct executor *x, uint64_t number, uint64_t ticket, e
 		return;
 	}
 	op->done_before = true;
-	op_fire(op, OP_EVENT_over, "observed: done on the chain, and the Core has no result to compare");
+	op_fire(op, OP_EVENT_over, "observed: done on the chain; the Core has no result to compare");
 }
 
 void observe_missing(struct op *op)

@@ -5,7 +5,7 @@
 
 #define EXITS(X) \
 	X(0,   ok,         "asked to stop") \
-	X(1,   degraded,   "status: works, but something is paused") \
+	X(1,   degraded,   "status: works, but something is paused; verify: an answer is wrong") \
 	X(2,   needs_you,  "status: an operator is needed") \
 	X(64,  usage,      "the command line is wrong") \
 	X(65,  data,       "store or journal unusable") \

@@ -284,8 +284,10 @@ static void on_block(void *owner, const struct jsonrpc_reply *r)
 		l->base_fee = fee;
 	l->answered_ms = l->account_ms = clock_mono_ms();
 	l->has_account = l->has_nonce;
-	judge_funds(l);
-	judge_base_fee(l);
+	if (!l->s->observes) {
+		judge_funds(l);
+		judge_base_fee(l);
+	}
 	say_funds(l);
 	lane_work(l);
 }

@@ -41,10 +41,16 @@ void audit_unknown(struct audit *a, const char *fmt, ...)
 	va_end(args);
 }
 
-void audit_join(struct audit *a, const struct audit *more)
+void audit_join(struct audit *a, const struct audit *more, const char *where)
 {
-	for (unsigned i = 0; i < more->count; i++)
-		(more->finding[i].wrong ? audit_wrong : audit_unknown)(a, "%s", more->finding[i].text);
+	for (unsigned i = 0; i < more->count; i++) {
+		const struct finding *f = &more->finding[i];
+
+		if (f->wrong)
+			audit_wrong(a, "%s: %s", where, f->text);
+		else
+			audit_unknown(a, "%s: %s", where, f->text);
+	}
 	a->dropped += more->dropped;
 	a->any_wrong |= more->any_wrong;
 }

@@ -26,8 +26,8 @@ struct audit {
 void audit_wrong(struct audit *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void audit_unknown(struct audit *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* All findings of MORE too. */
-void audit_join(struct audit *a, const struct audit *more);
+/* All findings of MORE too, each behind where it was found. */
+void audit_join(struct audit *a, const struct audit *more, const char *where);
 
 /* The nodes that were registered, and who signs for each. */
 struct audit_nodes {

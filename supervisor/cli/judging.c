@@ -21,34 +21,6 @@ static struct {
 	char nodes_why[200], buckets_why[200];
 } with;
 
-/* Position of an indexed parameter among the topics; 0: it is not indexed. */
-static unsigned topic_of(const struct abi_line *line, const char *path)
-{
-	unsigned at = 1;
-
-	for (uint16_t i = line->node[line->indexed].first; i; i = line->node[i].next, at++)
-		if (strcmp(line->node[i].name, path) == 0)
-			return at;
-	return 0;
-}
-
-void filter_write(char out[FILTER_MAX], const struct profile_contract *contract,
-		  const struct abi_line *line, const char *path, const struct b32 *id)
-{
-	unsigned at = id ? topic_of(line, path) : 0;
-	char address[ADDR_TEXT], topic[67], hex[67];
-	int n = snprintf(out, FILTER_MAX, "\"address\":\"%s\",\"topics\":[\"%s\"",
-			 addr_text(&contract->address, address),
-			 hex_encode0x(BYTES_OF(line->hash.b), topic));
-
-	for (unsigned i = 1; i < at; i++)
-		n += snprintf(out + n, FILTER_MAX - (size_t)n, ",null");
-	if (at)
-		n += snprintf(out + n, FILTER_MAX - (size_t)n, ",\"%s\"",
-			      hex_encode0x(BYTES_OF(id->b), hex));
-	snprintf(out + n, FILTER_MAX - (size_t)n, "]");
-}
-
 /* The request. */
 
 struct asked {
@@ -107,13 +79,13 @@ static bool on_request(void *owner, const struct past_log *log)
 static enum err look_for(struct asked *s, uint64_t block, char *why)
 {
 	const struct profile_contract *c = &with.profile->contract[s->row->contract];
-	char filter[FILTER_MAX];
+	char filter[PAST_FILTER_MAX];
 	struct past_walk w = {
 		.url = chain_reader_url(with.reader, c->chain), .filter = filter, .to = block,
 		.span = REQUEST_SPAN, .on_log = on_request, .owner = s,
 	};
 
-	filter_write(filter, c, &s->row->event, s->row->role[REQUEST_id], s->id);
+	past_filter(filter, c, &s->row->event, s->row->role[REQUEST_id], s->id);
 	enum err e = w.url ? past_walk(&w) : ERR_CLOSED;
 	snprintf(why, PAST_WHY_MAX, "%.100s", e == ERR_FULL ? "too many blocks to look through" : w.why);
 	return e;
@@ -220,7 +192,7 @@ static void judge_signatures(struct audit_answer *a, const struct past_log *log,
 static void judge_answer(struct verdict *t, struct audit_answer *a, const struct past_log *log)
 {
 	uint64_t chain = with.profile->contract[a->row->contract].chain;
-	char why[PAST_WHY_MAX] = "";
+	char why[PAST_WHY_MAX] = "", where[32];
 	struct past_tx tx;
 	struct audit found;
 
@@ -234,7 +206,8 @@ static void judge_answer(struct verdict *t, struct audit_answer *a, const struct
 	a->to = tx.to;
 	a->input = tx.input;
 	judge_signatures(a, log, &tx, why, &found);
-	audit_join(&t->audit, &found);
+	snprintf(where, sizeof(where), "block %" PRIu64, log->block);
+	audit_join(&t->audit, &found, where);
 	if (a->signers > t->nodes)
 		t->nodes = a->signers;
 	past_tx_free(&tx);

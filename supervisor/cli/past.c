@@ -8,10 +8,37 @@
 
 #include "common/log.h"
 
-#define FILTER_MAX   2048
-#define PARAMS_MAX   (FILTER_MAX + 100)
+#define PARAMS_MAX   (PAST_FILTER_MAX + 100)
 #define SPAN_MAX     (1u << 24)
 #define GROW_AFTER   8		/* good calls, before a range that failed once is tried again */
+
+/* Position of an indexed parameter among the topics; 0: it is not indexed. */
+static unsigned topic_of(const struct abi_line *line, const char *path)
+{
+	unsigned at = 1;
+
+	for (uint16_t i = line->node[line->indexed].first; i; i = line->node[i].next, at++)
+		if (strcmp(line->node[i].name, path) == 0)
+			return at;
+	return 0;
+}
+
+void past_filter(char out[PAST_FILTER_MAX], const struct profile_contract *contract,
+		 const struct abi_line *line, const char *path, const struct b32 *id)
+{
+	unsigned at = id ? topic_of(line, path) : 0;
+	char address[ADDR_TEXT], topic[67], hex[67];
+	int n = snprintf(out, PAST_FILTER_MAX, "\"address\":\"%s\",\"topics\":[\"%s\"",
+			 addr_text(&contract->address, address),
+			 hex_encode0x(BYTES_OF(line->hash.b), topic));
+
+	for (unsigned i = 1; i < at; i++)
+		n += snprintf(out + n, PAST_FILTER_MAX - (size_t)n, ",null");
+	if (at)
+		n += snprintf(out + n, PAST_FILTER_MAX - (size_t)n, ",\"%s\"",
+			      hex_encode0x(BYTES_OF(id->b), hex));
+	snprintf(out + n, PAST_FILTER_MAX - (size_t)n, "]");
+}
 
 /* From JSON. */
 
@@ -126,7 +153,7 @@ enum err past_walk(struct past_walk *w)
 	unsigned good = 0, calls = 0;
 	bool more = true;
 
-	check(strlen(w->filter) < FILTER_MAX && span > 0);
+	check(strlen(w->filter) < PAST_FILTER_MAX && span > 0);
 	w->reached = w->to + 1;
 	while (more && w->reached > w->from) {
 		bool halve;

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "common/profile.h"
 #include "supervisor/cli/node.h"
 
 #define PAST_CALLS_MAX 2000		/* calls of one walk */
@@ -40,6 +41,12 @@ struct past_walk {
  * ERR_FULL: after PAST_CALLS_MAX calls; anything else: the node does not serve a single block.
  */
 enum err past_walk(struct past_walk *w) MUST_CHECK;
+
+/* Members of a filter for the events of LINE at CONTRACT; with ID (may be NULL) those whose
+   parameter PATH it is, where that is indexed. */
+#define PAST_FILTER_MAX 2048
+void past_filter(char out[PAST_FILTER_MAX], const struct profile_contract *contract,
+		 const struct abi_line *line, const char *path, const struct b32 *id);
 
 struct past_tx {
 	bool found;			/* it stands in a block */

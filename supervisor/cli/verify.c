@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #define LAST_SPAN 4096		/* blocks of the first look */
-#define ONE_SPAN  (1u << 20)	/* an id is in few blocks */
+#define ONE_SPAN  (1u << 17)	/* an id is in few blocks */
 
 /* A walk over the events of answers. */
 struct search {
@@ -148,7 +148,7 @@ static const struct profile_contract *contract_of(const struct profile_answered 
 }
 
 /* All kinds of answers of one chain, together. */
-static void write_filter(char out[FILTER_MAX], uint64_t chain)
+static void write_filter(char out[PAST_FILTER_MAX], uint64_t chain)
 {
 	const struct profile *p = &reader.profile;
 	char addresses[PROFILE_ANSWERED_MAX * (ADDR_TEXT + 3)], topics[PROFILE_ANSWERED_MAX * 70];
@@ -166,7 +166,7 @@ static void write_filter(char out[FILTER_MAX], uint64_t chain)
 				      hex_encode0x(BYTES_OF(p->answer[i].event.hash.b), text));
 		comma = ",";
 	}
-	snprintf(out, FILTER_MAX, "\"address\":[%.*s],\"topics\":[[%.*s]]", (int)a, addresses, (int)t,
+	snprintf(out, PAST_FILTER_MAX, "\"address\":[%.*s],\"topics\":[[%.*s]]", (int)a, addresses, (int)t,
 		 topics);
 }
 
@@ -181,7 +181,7 @@ static bool is_first_of_chain(const struct profile *p, unsigned i)
 void verify_last(struct verify *v, unsigned n)
 {
 	const struct profile *p = &reader.profile;
-	char filter[FILTER_MAX];
+	char filter[PAST_FILTER_MAX];
 
 	for (unsigned i = 0; i < p->answered; i++) {
 		struct search s = { .v = v, .chain = contract_of(&p->answer[i])->chain, .wanted = n };
@@ -202,11 +202,11 @@ void verify_one(struct verify *v, enum op_kind kind, const struct b32 *id)
 {
 	const struct profile_answered *row = find_answered(&reader.profile, kind);
 	struct search s = { .v = v, .chain = contract_of(row)->chain };
-	char filter[FILTER_MAX];
+	char filter[PAST_FILTER_MAX];
 
 	if (find_verdict(v, s.chain, kind, id) || !(s.only = add_verdict(v, s.chain, kind, id)))
 		return;
-	filter_write(filter, contract_of(row), &row->event, row->role[ANSWERED_id], id);
+	past_filter(filter, contract_of(row), &row->event, row->role[ANSWERED_id], id);
 	search(&s, filter, ONE_SPAN);
 	if (!s.only->is_answered)
 		audit_unknown(&s.only->audit, "no answer to it is on the chain, as far as the node tells");

@@ -53,9 +53,3 @@ void judging_close(void);
 /* LOG is of ROW, and EVENT its data decoded.  The request's block, or 0: it was not found. */
 uint64_t judging_judge(struct verdict *t, const struct profile_answered *row, const struct past_log *log,
 		       struct abi_view event);
-
-/* Members of a filter for the events of LINE at CONTRACT; with ID (may be NULL) those whose
-   parameter PATH it is, where that is indexed. */
-#define FILTER_MAX 1500
-void filter_write(char out[FILTER_MAX], const struct profile_contract *contract,
-		  const struct abi_line *line, const char *path, const struct b32 *id);

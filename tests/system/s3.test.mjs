@@ -143,6 +143,17 @@ test('each form of a bucket; only requests to the operator\'s endpoint are signe
   assert.equal(seenOf(asked.own).at(-1).bucket, 'own', 'our own comes last');
   assert.equal(look.lines('X006').length, 0);
   await look.judged();
+
+  /* `verify` asks every registered bucket, with the same signatures, and our own last. */
+  s3.seen.length = 0;
+  const verified = await world.cli('verify', '--last', '4');
+  assert.equal(verified.code, 0, verified.output);
+  assert.match(verified.output, /^4 requests: 4 right, 0 wrong, 0 cannot be checked$/m);
+  for (const bucket of buckets) {
+    const seen = seenOf(asked[bucket]);
+    assert.deepEqual(seen.map((r) => r.bucket).sort(), bucket === 'own' ? [...buckets].sort() : ['named', 'open', 'virtual']);
+    assert.ok(seen.every((r) => r.id === (r.bucket === 'open' ? null : id)));
+  }
 });
 
 test('virtual hosts, and temporary credentials', async () => {
