@@ -40,6 +40,16 @@ export async function makeRequests({ chain, bucket, core, owner, manager, keys, 
   let nonce = await owner.getNonce();
   const self = { requests, keyId: BigInt(keccakOfText('the first key')) };
 
+  /* What the chain says when it does not take the owner's transactions. */
+  async function whyNot() {
+    const [mined, all, pool, head, block] = await chain.batch([
+      ['eth_getTransactionCount', [owner.address, 'latest']], ['eth_getTransactionCount', [owner.address, 'pending']],
+      ['txpool_inspect', []], ['eth_blockNumber', []], ['eth_getBlockByNumber', ['latest', false]],
+    ]);
+    return `nonces ${Number(mined)} mined, ${Number(all)} with the pool, ${nonce} given; block ${Number(head)} of `
+      + `${Number(block.timestamp)}, now ${Math.floor(Date.now() / 1000)}; pool ${JSON.stringify(pool).slice(0, 600)}`;
+  }
+
   /** Sends calls [{ to, data, gasLimit }] from the owner's account and returns their receipts. */
   self.sendAll = async (calls) => {
     const receipts = [];
@@ -59,7 +69,9 @@ export async function makeRequests({ chain, bucket, core, owner, manager, keys, 
         got.forEach((receipt, i) => receipt && mined.set(open[i], receipt));
         open = open.filter((hash) => !mined.has(hash));
         return open.length === 0;
-      }, 60000, 50);
+      }, 60000, 50).catch(async (e) => {
+        throw new Error(`${e.message}; ${await whyNot()}`);
+      });
       for (const hash of hashes) {
         const receipt = mined.get(hash);
         if (receipt.status !== '0x1') throw new Error(`a transaction of the owner reverted: ${hash}`);

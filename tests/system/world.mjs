@@ -273,9 +273,18 @@ export async function joinWorld(world, options = {}) {
   return self;
 }
 
+/* KMS_LOGS: the directory in which logs outlive their world, one file for each world. */
+function keepLog(world) {
+  if (!process.env.KMS_LOGS || !world.logFile || !fs.existsSync(world.logFile)) return;
+  fs.mkdirSync(process.env.KMS_LOGS, { recursive: true });
+  const name = `${path.basename(process.argv[1], '.test.mjs')}-${path.basename(world.dir)}.log`;
+  fs.copyFileSync(world.logFile, path.join(process.env.KMS_LOGS, name));
+}
+
 async function stopPeers(world) {
   for (const peer of world.started.reverse()) await peer.stop();
   world.started = [];
+  keepLog(world);
   if (!world.keep) removeDir(world.dir);
 }
 
