@@ -123,7 +123,7 @@ struct client {
 	struct control *control;	/* borrowed */
 	struct client *next;		/* among those that are over */
 	int fd;
-	struct watch *watch;		/* owned; NULL: over */
+	struct watch *watch;		/* owned */
 	uint8_t *in;			/* owned */
 	size_t len, cap;
 	struct text out;		/* owned */
@@ -136,6 +136,7 @@ static void reap(void *owner)
 
 	for (struct client *k; (k = c->over);) {
 		c->over = k->next;
+		watch_free(&k->watch);
 		close(k->fd);
 		text_fini(&k->out);
 		free(k->in);
@@ -145,7 +146,7 @@ static void reap(void *owner)
 
 static void leave(struct client *k)
 {
-	watch_free(&k->watch);
+	watch_set(k->watch, 0);
 	k->next = k->control->over;
 	k->control->over = k;
 	loop_defer(k->control->loop, reap, k->control);
