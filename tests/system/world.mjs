@@ -67,6 +67,7 @@ function hasFiles(dir) {
  *   profile    whose contracts stand on the chain, by generations.mjs ('httpz')
  *   chain      options of startChain (blockTime, slots, persist, gasLimit, ...)
  *   core       options of startCore          bucket  options of startBucket
+ *   peers      other starters of these: { startCore, startBucket }
  *   proxy      false: the connector reaches the chain directly; the judge then cannot see
  *              what was signed but never mined
  *   onCall     sees each JSON-RPC call of the connector
@@ -130,9 +131,10 @@ function setConfig(world, config) {
 async function build(world, options, keep) {
   const generation = generations[options.profile ?? 'httpz'];
   const names = Array.from({ length: options.coprocessors ?? 3 }, (_, i) => (i ? `ct128-${i + 1}` : 'ct128'));
+  const peers = { startCore, startBucket, ...options.peers };
   const [chain, core, bucket] = await Promise.all([
-    startChain(options.chain), startCore({ types: generation.types, ...options.core }),
-    startBucket({ process: true, buckets: names, ...options.bucket }),
+    startChain(options.chain), peers.startCore({ types: generation.types, ...options.core }),
+    peers.startBucket({ process: true, buckets: names, ...options.bucket }),
   ].map((p) => p.then(keep)));
   const raws = options.proxy === false ? null : rawCollector();
   const proxyOf = (port, more) => startProxy(port, more).then(keep);

@@ -58,7 +58,7 @@ struct signer *signer_new(const uint8_t key[32], const char *date)
 	secp256k1_pubkey point;
 	size_t len = sizeof(s.verification_key);
 
-	if (date && !april)
+	if (date && !april && strcmp(date, "today") != 0)
 		return NULL;
 	s.context = secp256k1_context_create(SECP256K1_CONTEXT_SIGN);
 	memcpy(s.key, key, sizeof(s.key));

@@ -102,7 +102,7 @@ struct twist {
 
 struct signer;			/* the Core's key and the types of its date */
 
-/* DATE is NULL for today's EIP-712 types, or "2025-04"; NULL when key or date is none. */
+/* DATE, of the EIP-712 types: "today" (or NULL) or "2025-04".  NULL when key or date is none. */
 struct signer *signer_new(const uint8_t key[32], const char *date);
 struct addr signer_address(const struct signer *s);
 

@@ -3,7 +3,7 @@
  * own (answers.h).
  *
  *	fakecore --key HEX [--port 0] [--control-port 0] [--delay-ms N] [--long-poll-ms N]
- *		[--mode centralized] [--types 2025-04]
+ *		[--mode centralized] [--types today|2025-04]
  *
  * Prints {"port":..,"controlPort":..,"address":".."} when ready.  What the control port takes:
  *
@@ -18,7 +18,6 @@
  *	{"op":"ids", kind}	how often each was started
  *	{"op":"ledger", kind}	for each [starts, result calls, answers given]
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -41,7 +40,7 @@ static void read_options(struct core *c, int argc, char **argv)
 		peer_die("--key: 32 bytes in hex");
 	c->signer = signer_new(secret, peer_option(argc, argv, "types"));
 	if (!c->signer)
-		peer_die("--key is no key, or --types is not 2025-04");
+		peer_die("--key is no key, or --types is neither today nor 2025-04");
 	for (int kind = 0; kind < KINDS_COUNT; kind++)
 		c->delay_ms[kind] = number_option(argc, argv, "delay-ms", 0);
 	c->long_poll_ms = c->first_long_poll_ms = number_option(argc, argv, "long-poll-ms", -1);
