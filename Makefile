@@ -214,6 +214,7 @@ help:
 	@echo "make check      all tests; the last line is their sum"
 	@echo "make unit       unit tests only"
 	@echo "make system     system tests only"
+	@echo "make peers      the fast test peers: fakecore, fakebucket, faultproxy"
 	@echo "make ready      before a commit: lint, unit tests, the same under ASan and UBSan"
 	@echo "make san        unit and system tests under ASan and UBSan"
 	@echo "make fuzz S=60  fuzz each target S seconds, and prove that each finds a planted bug"

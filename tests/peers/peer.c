@@ -69,7 +69,8 @@ uint16_t peer_port(int argc, char **argv, const char *name)
 
 int peer_listen(uint16_t port, uint16_t *port_out)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port),
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(at);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
@@ -176,7 +177,8 @@ static void answer_line(struct client *k, const uint8_t *line, size_t len)
 	if (why)
 		text_add(&k->out, "{\"error\":\"%s\"}", why);
 	else
-		text_bytes(&k->out, BYTES(answer.len ? answer.p : "{}", answer.len ? answer.len : 2));
+		text_bytes(&k->out,
+			   BYTES(answer.len ? answer.p : "{}", answer.len ? answer.len : 2));
 	text_add(&k->out, "\n");
 	text_fini(&answer);
 	cJSON_Delete(message);

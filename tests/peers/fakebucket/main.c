@@ -21,7 +21,8 @@ static void read_buckets(struct store *s, const char *names)
 	for (const char *at = names; *at;) {
 		size_t len = strcspn(at, ",");
 		if (s->buckets == BUCKETS_MAX || len == 0 || len >= sizeof(s->name[0]))
-			peer_die("--buckets: at most %u names of less than 64 characters", BUCKETS_MAX);
+			peer_die("--buckets: at most %u names of less than 64 characters",
+				 BUCKETS_MAX);
 		memcpy(s->name[s->buckets++], at, len);
 		at += len + (at[len] == ',');
 	}
@@ -37,7 +38,8 @@ int main(int argc, char **argv)
 	store.hide_missing = peer_flag(argc, argv, "hide-missing");
 	struct loop *loop = loop_new();
 	uint16_t port = serve_open(loop, peer_port(argc, argv, "port"), &store);
-	uint16_t control = control_open(loop, peer_port(argc, argv, "control-port"), store_control, &store);
+	uint16_t control =
+		control_open(loop, peer_port(argc, argv, "control-port"), store_control, &store);
 	printf("{\"port\":%u,\"controlPort\":%u}\n", port, control);
 	fflush(stdout);
 	loop_run(loop);

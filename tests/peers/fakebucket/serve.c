@@ -117,8 +117,8 @@ static void begin_nothing(struct conn *c)
 	c->end = END_NEXT;
 }
 
-static void begin(struct conn *c, unsigned status, const char *reason, const char *more, size_t length,
-		  bool has_length)
+static void begin(struct conn *c, unsigned status, const char *reason, const char *more,
+		  size_t length, bool has_length)
 {
 	char len[64] = "";
 
@@ -126,18 +126,23 @@ static void begin(struct conn *c, unsigned status, const char *reason, const cha
 	server.store->statuses[status]++;
 	if (has_length)
 		snprintf(len, sizeof(len), "content-length: %zu\r\n", length);
-	c->head_len = (size_t)snprintf(c->head, sizeof(c->head), "HTTP/1.1 %u %s\r\n%s%s\r\n", status,
-				       reason, len, more);
+	c->head_len = (size_t)snprintf(c->head, sizeof(c->head), "HTTP/1.1 %u %s\r\n%s%s\r\n",
+				       status, reason, len, more);
 	check(c->head_len < sizeof(c->head));
 }
 
-static const struct { unsigned status; const char *name, *reason, *message; } refusals[] = {
+static const struct {
+	unsigned status;
+	const char *name, *reason, *message;
+} refusals[] = {
 	{ 404, "NoSuchKey", "Not Found", "The specified key does not exist." },
 	{ 404, "NoSuchBucket", "Not Found", "The specified bucket does not exist" },
 	{ 403, "AccessDenied", "Forbidden", "Access Denied" },
 	{ 503, "SlowDown", "Service Unavailable", "Please reduce your request rate." },
-	{ 405, "MethodNotAllowed", "Method Not Allowed", "The specified method is not allowed against this resource." },
-	{ 500, "InternalError", "Internal Server Error", "We encountered an internal error. Please try again." },
+	{ 405, "MethodNotAllowed", "Method Not Allowed",
+	  "The specified method is not allowed against this resource." },
+	{ 500, "InternalError", "Internal Server Error",
+	  "We encountered an internal error. Please try again." },
 };
 
 /* NAME is NULL for the first row of the status, else the last one. */
@@ -163,7 +168,8 @@ static void refuse(struct conn *c, const char *name, unsigned status)
 
 static void give(struct conn *c, const uint8_t *body, size_t len, size_t announced)
 {
-	begin(c, 200, "OK", "content-type: binary/octet-stream\r\naccept-ranges: bytes\r\n", announced, true);
+	begin(c, 200, "OK", "content-type: binary/octet-stream\r\naccept-ranges: bytes\r\n",
+	      announced, true);
 	c->body = body;
 	c->body_len = len;
 	server.store->bytes += len;
@@ -210,14 +216,16 @@ static size_t cut(double wanted, size_t len)
 	return wanted < 0 ? len / 2 : wanted > (double)len ? len : (size_t)wanted;
 }
 
-static void spoil(struct conn *c, const struct request *r, const struct fault *f, const uint8_t *body,
-		  size_t len)
+static void spoil(struct conn *c, const struct request *r, const struct fault *f,
+		  const uint8_t *body, size_t len)
 {
-	size_t n = cut(f->amount[0], len), more = f->amount[0] > BODY_MAX ? BODY_MAX : (size_t)f->amount[0];
+	size_t n = cut(f->amount[0], len),
+	       more = f->amount[0] > BODY_MAX ? BODY_MAX : (size_t)f->amount[0];
 
 	switch (f->kind) {
 	case FAULT_status:
-		refuse(c, NULL, f->amount[0] >= 200 && f->amount[0] < 600 ? (unsigned)f->amount[0] : 500);
+		refuse(c, NULL,
+		       f->amount[0] >= 200 && f->amount[0] < 600 ? (unsigned)f->amount[0] : 500);
 		break;
 	case FAULT_redirect:
 		redirect(c, r, f->to);
@@ -471,7 +479,8 @@ static bool write_some(struct conn *c)
 
 static bool is_written(const struct conn *c)
 {
-	return !c->waits && !c->endless && c->head_sent == c->head_len && c->body_sent == c->body_len;
+	return !c->waits && !c->endless && c->head_sent == c->head_len &&
+	       c->body_sent == c->body_len;
 }
 
 /* Answers what has come, as far as the client takes it. */

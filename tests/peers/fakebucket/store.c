@@ -129,7 +129,8 @@ bool store_fault(struct store *s, int bucket, struct bytes key, struct fault *ou
 static const char *on_fault(void *owner, const cJSON *m, struct text *answer)
 {
 	struct store *s = owner;
-	const char *where = json_text(m, "where"), *kind = json_text(m, "kind"), *to = json_text(m, "to");
+	const char *where = json_text(m, "where"), *kind = json_text(m, "kind"),
+		   *to = json_text(m, "to");
 	struct fault *f = calloc(1, sizeof(*f)), **old;
 	size_t row = 0;
 
@@ -143,7 +144,8 @@ static const char *on_fault(void *owner, const cJSON *m, struct text *answer)
 	}
 	f->kind = (enum fault_kind)row;
 	for (int i = 0; i < 2; i++)
-		f->amount[i] = json_number(m, fault_rows[row].name[i], fault_rows[row].otherwise[i]);
+		f->amount[i] =
+			json_number(m, fault_rows[row].name[i], fault_rows[row].otherwise[i]);
 	f->count = (unsigned)json_number(m, "count", 0);
 	snprintf(f->to, sizeof(f->to), "%s", to ? to : "");
 	const char *hex = strstr(where, "0x");	/* digests may be written with it */
@@ -185,8 +187,8 @@ static const char *read_buckets(const struct store *s, const cJSON *list, uint32
 	return NULL;
 }
 
-static const char *seed_one(struct store *s, const struct body *like, uint32_t buckets, uint8_t *room,
-			    struct text *answer)
+static const char *seed_one(struct store *s, const struct body *like, uint32_t buckets,
+			    uint8_t *room, struct text *answer)
 {
 	char hex[67];
 
@@ -264,7 +266,8 @@ static void add_keys(const struct store *s, struct text *t)
 	for (struct body *b; (b = (struct body *)ids_next(&s->bodies, &at));) {
 		if (!b->gets)
 			continue;
-		text_add(t, "%s\"%s\":%u", between, hex_encode(BYTES_OF(b->ided.id.b), hex), b->gets);
+		text_add(t, "%s\"%s\":%u", between, hex_encode(BYTES_OF(b->ided.id.b), hex),
+			 b->gets);
 		between = ",";
 	}
 	text_add(t, "}");
@@ -288,8 +291,8 @@ static const char *on_stats(void *owner, const cJSON *m, struct text *t)
 	const struct store *s = owner;
 	const char *between = "";
 
-	text_add(t, "{\"gets\":%" PRIu64 ",\"puts\":%" PRIu64 ",\"bytes\":%" PRIu64, s->gets, s->puts,
-		 s->bytes);
+	text_add(t, "{\"gets\":%" PRIu64 ",\"puts\":%" PRIu64 ",\"bytes\":%" PRIu64, s->gets,
+		 s->puts, s->bytes);
 	text_add(t, ",\"active\":%" PRIu64 ",\"activePeak\":%" PRIu64 ",\"statuses\":{", s->active,
 		 s->active_peak);
 	for (unsigned i = 0; i < ARRAY_LEN(s->statuses); i++) {
@@ -328,7 +331,7 @@ static const char *on_reset_stats(void *owner, const cJSON *m, struct text *answ
 }
 
 const struct control_op store_control[] = {
-	{ "seed", on_seed },   { "remove", on_remove },		  { "fault", on_fault },
-	{ "clear", on_clear }, { "stats", on_stats },
-	{ "resetStats", on_reset_stats }, { NULL, NULL },
+	{ "seed", on_seed },   { "remove", on_remove }, { "fault", on_fault },
+	{ "clear", on_clear }, { "stats", on_stats },   { "resetStats", on_reset_stats },
+	{ NULL, NULL },
 };

@@ -64,7 +64,8 @@ struct signer *signer_new(const uint8_t key[32], const char *date)
 	memcpy(s.key, key, sizeof(s.key));
 	if (!secp256k1_ec_pubkey_create(s.context, &point, key))
 		return NULL;
-	secp256k1_ec_pubkey_serialize(s.context, s.verification_key, &len, &point, SECP256K1_EC_COMPRESSED);
+	secp256k1_ec_pubkey_serialize(s.context, s.verification_key, &len, &point,
+				      SECP256K1_EC_COMPRESSED);
 	check(eip712_identity(BYTES_OF(s.verification_key), &s.address) == OK);
 	for (int i = 0; i < SIGNED_COUNT; i++) {
 		s.signs[i] = *type_strings[i][april];
@@ -85,8 +86,9 @@ struct signature {
 	size_t len;
 };
 
-static struct signature sign(const struct signer *s, enum signed_type type, const struct b32 *domain,
-			     const struct eip712_values *v, const struct twist *t)
+static struct signature sign(const struct signer *s, enum signed_type type,
+			     const struct b32 *domain, const struct eip712_values *v,
+			     const struct twist *t)
 {
 	struct signature out = { .len = s->signs[type] ? 65 : 0 };
 	secp256k1_ecdsa_recoverable_signature sig;
@@ -95,8 +97,8 @@ static struct signature sign(const struct signer *s, enum signed_type type, cons
 	if (!out.len)
 		return out;
 	struct b32 digest = eip712_digest(domain, &s->type[type], v);
-	check(secp256k1_ecdsa_sign_recoverable(s->context, &sig, digest.b, t->has_key ? t->key : s->key,
-					       NULL, NULL));
+	check(secp256k1_ecdsa_sign_recoverable(s->context, &sig, digest.b,
+					       t->has_key ? t->key : s->key, NULL, NULL));
 	secp256k1_ecdsa_recoverable_signature_serialize_compact(s->context, out.b, &recid, &sig);
 	out.b[64] = (uint8_t)(27 + recid);
 	if (t->bad_signature)
@@ -116,7 +118,8 @@ struct signed_fields {
 };
 
 /* The typed signature of an answer; returns how many there are. */
-static size_t set_signatures(struct signed_fields *f, const struct work *w, const struct signature *sig)
+static size_t set_signatures(struct signed_fields *f, const struct work *w,
+			     const struct signature *sig)
 {
 	f->typed = (Kms__V1__TypedSignature)KMS__V1__TYPED_SIGNATURE__INIT;
 	f->typed.signature = BIN(sig->b, sig->len);
@@ -192,7 +195,8 @@ static struct plain plain_of(const struct part *p, size_t pad_to)
 
 static unsigned twist_parts(const struct work *w, const struct twist *t)
 {
-	return w->parts - (t->plaintexts == PLAINTEXTS_missing) + (t->plaintexts == PLAINTEXTS_extra);
+	return w->parts - (t->plaintexts == PLAINTEXTS_missing) +
+	       (t->plaintexts == PLAINTEXTS_extra);
 }
 
 /* The caller frees the list and the bytes of each. */
@@ -267,7 +271,8 @@ static void pack_public(const struct work *w, const struct signer *s, const stru
 			struct text *out)
 {
 	Kms__V1__PublicDecryptionResponse m = KMS__V1__PUBLIC_DECRYPTION_RESPONSE__INIT;
-	Kms__V1__PublicDecryptionResponsePayload p = KMS__V1__PUBLIC_DECRYPTION_RESPONSE_PAYLOAD__INIT;
+	Kms__V1__PublicDecryptionResponsePayload p =
+		KMS__V1__PUBLIC_DECRYPTION_RESPONSE_PAYLOAD__INIT;
 	Kms__V1__TypedPlaintext *typed = calloc(count + 1, sizeof(*typed)), **list_of = NULL;
 	struct signed_fields f;
 	struct id_field id;
@@ -335,8 +340,8 @@ static void add_counted(struct text *out, const void *p, size_t len)
 
 static struct b32 linker_digest(const struct work *w)
 {
-	struct b32 word[4] = { keccak_text(LINKER), keccak_bytes(BYTES(w->enc_key.p, w->enc_key.len)),
-			       hash_handles(w) };
+	struct b32 word[4] = { keccak_text(LINKER),
+			       keccak_bytes(BYTES(w->enc_key.p, w->enc_key.len)), hash_handles(w) };
 	uint8_t all[66] = { 0x19, 0x01 };
 
 	memcpy(word[3].b + 12, w->client.b, 20);
@@ -370,14 +375,16 @@ static void pack_user(const struct work *w, const struct signer *s, const struct
 {
 	Kms__V1__UserDecryptionResponse m = KMS__V1__USER_DECRYPTION_RESPONSE__INIT;
 	Kms__V1__UserDecryptionResponsePayload p = KMS__V1__USER_DECRYPTION_RESPONSE_PAYLOAD__INIT;
-	Kms__V1__TypedSigncryptedCiphertext *typed = calloc(count + 1, sizeof(*typed)), **list = NULL;
+	Kms__V1__TypedSigncryptedCiphertext *typed = calloc(count + 1, sizeof(*typed)),
+					    **list = NULL;
 	struct signed_fields f;
 
 	list = calloc(count + 1, sizeof(*list));
 	check(typed && list);
 	for (unsigned i = 0; i < count; i++) {
 		const struct part *part = &w->part[i < w->parts ? i : 0];
-		typed[i] = (Kms__V1__TypedSigncryptedCiphertext)KMS__V1__TYPED_SIGNCRYPTED_CIPHERTEXT__INIT;
+		typed[i] = (Kms__V1__TypedSigncryptedCiphertext)
+			KMS__V1__TYPED_SIGNCRYPTED_CIPHERTEXT__INIT;
 		typed[i].fhe_type = part->type;
 		typed[i].signcrypted_ciphertext = BIN(part->bytes, part->len);
 		typed[i].external_handle = BIN(part->handle.b, 32);
@@ -411,7 +418,8 @@ static void make_user(const struct work *w, const struct signer *s, const struct
 	text_init(&payload, SIZE_MAX / 2);
 	encode_payload(&payload, w, s, &digest, count);
 	struct eip712_values v = { .handles_hash = hash_handles(w),
-				   .public_key_hash = keccak_bytes(BYTES(w->enc_key.p, w->enc_key.len)),
+				   .public_key_hash =
+					   keccak_bytes(BYTES(w->enc_key.p, w->enc_key.len)),
 				   .result = BYTES(payload.p, payload.len),
 				   .extra_data = BYTES(w->extra.p, w->extra.len) };
 	struct signature sig = sign(s, SIGNED_USER, &w->domain, &v, t);
@@ -470,10 +478,12 @@ static void make_keygen(const struct work *w, const struct signer *s, const stru
 		digest[i].key_type = (char *)(uintptr_t)names[i];
 		digest[i].digest = BIN(hash[i].b, 32);
 	}
-	struct eip712_values v = { .preprocessing_id = w->preproc, .result_id = w->id,
+	struct eip712_values v = { .preprocessing_id = w->preproc,
+				   .result_id = w->id,
 				   .key_digests = keccak_bytes(BYTES_OF(hashes)),
 				   .result = BYTES_OF(hash[0].b) };
-	struct signature sig = sign(s, w->decompression ? SIGNED_KSK : SIGNED_KEYGEN, &w->domain, &v, t);
+	struct signature sig =
+		sign(s, w->decompression ? SIGNED_KSK : SIGNED_KEYGEN, &w->domain, &v, t);
 	m.request_id = set_id(&id, &w->id, t->other_id);
 	m.preprocessing_id = set_id(&preproc, &w->preproc, false);
 	m.n_key_digests = w->decompression ? 1 : 2;
@@ -489,7 +499,9 @@ static void make_crsgen(const struct work *w, const struct signer *s, const stru
 {
 	Kms__V1__CrsGenResult m = KMS__V1__CRS_GEN_RESULT__INIT;
 	struct b32 digest = digest_of("crs", "", &w->id);
-	struct eip712_values v = { .result_id = w->id, .max_bits = w->bits, .result = BYTES_OF(digest.b) };
+	struct eip712_values v = { .result_id = w->id,
+				   .max_bits = w->bits,
+				   .result = BYTES_OF(digest.b) };
 	struct signature sig = sign(s, SIGNED_CRSGEN, &w->domain, &v, t);
 	struct signed_fields f;
 	struct id_field id;
@@ -508,8 +520,9 @@ void answer_make(const struct work *w, const struct signer *s, const struct twis
 {
 	static void (*const make[KINDS_COUNT])(const struct work *, const struct signer *,
 					       const struct twist *, struct text *) = {
-		[KIND_PUBLIC] = make_public, [KIND_USER] = make_user, [KIND_PREPROC] = make_preproc,
-		[KIND_KEYGEN] = make_keygen, [KIND_CRSGEN] = make_crsgen,
+		[KIND_PUBLIC] = make_public,   [KIND_USER] = make_user,
+		[KIND_PREPROC] = make_preproc, [KIND_KEYGEN] = make_keygen,
+		[KIND_CRSGEN] = make_crsgen,
 	};
 
 	make[w->kind](w, s, t, out);

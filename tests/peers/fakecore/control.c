@@ -122,9 +122,9 @@ static const char *read_rule(struct rule *r, const cJSON *m)
 	const char *stage = json_text(m, "call"), *method = json_text(m, "method");
 	const char *match = json_text(m, "match"), *text = json_text(m, "message");
 
-	r->stage = stage && strcmp(stage, "any") == 0	 ? STAGE_ANY :
-		   stage && strcmp(stage, "result") == 0 ? STAGE_RESULT :
-							   STAGE_START;
+	r->stage = stage && strcmp(stage, "any") == 0      ? STAGE_ANY
+		   : stage && strcmp(stage, "result") == 0 ? STAGE_RESULT
+							   : STAGE_START;
 	snprintf(r->method, sizeof(r->method), "%s", method ? method : "");
 	snprintf(r->message, sizeof(r->message), "%s", text ? text : "as the test wants");
 	r->count = (unsigned)json_number(m, "count", 0);
@@ -229,8 +229,9 @@ static const char *on_twist(void *owner, const cJSON *m, struct text *answer)
 static void set_delay(struct core *c, const cJSON *delay)
 {
 	for (int kind = 0; kind < KINDS_COUNT; kind++)
-		c->delay_ms[kind] = cJSON_IsNumber(delay) ? delay->valuedouble :
-							    json_number(delay, kind_rows[kind].name, 0);
+		c->delay_ms[kind] = cJSON_IsNumber(delay)
+					    ? delay->valuedouble
+					    : json_number(delay, kind_rows[kind].name, 0);
 }
 
 static const char *set_keys(struct core *c, const cJSON *keys)
@@ -349,10 +350,10 @@ static const char *on_stats(void *owner, const cJSON *m, struct text *t)
 	(void)m;
 	text_add(t, "{");
 	add_calls(s, t);
-	text_add(t, ",\"bytes\":%" PRIu64 ",\"waiting\":%" PRIu64 ",\"waitingPeak\":%" PRIu64, s->bytes,
-		 s->waiting, s->waiting_peak);
-	text_add(t, ",\"duplicates\":%" PRIu64 ",\"forgotten\":%" PRIu64 ",\"distinct\":{", s->duplicates,
-		 s->forgotten);
+	text_add(t, ",\"bytes\":%" PRIu64 ",\"waiting\":%" PRIu64 ",\"waitingPeak\":%" PRIu64,
+		 s->bytes, s->waiting, s->waiting_peak);
+	text_add(t, ",\"duplicates\":%" PRIu64 ",\"forgotten\":%" PRIu64 ",\"distinct\":{",
+		 s->duplicates, s->forgotten);
 	for (int kind = 0; kind < KINDS_COUNT; kind++) {
 		size_t at = 0, distinct = 0;
 		for (struct op *op; (op = (struct op *)ids_next(&c->ops[kind], &at));)
@@ -408,9 +409,14 @@ static const char *on_ledger(void *owner, const cJSON *m, struct text *answer)
 }
 
 const struct control_op core_control[] = {
-	{ "set", on_set },	     { "twist", on_twist },
-	{ "fail", on_fail },	     { "clear", on_clear },
-	{ "forget", on_forget },     { "stats", on_stats },
-	{ "resetStats", on_reset_stats }, { "ids", on_ids },
-	{ "ledger", on_ledger },     { NULL, NULL },
+	{ "set", on_set },
+	{ "twist", on_twist },
+	{ "fail", on_fail },
+	{ "clear", on_clear },
+	{ "forget", on_forget },
+	{ "stats", on_stats },
+	{ "resetStats", on_reset_stats },
+	{ "ids", on_ids },
+	{ "ledger", on_ledger },
+	{ NULL, NULL },
 };

@@ -167,7 +167,7 @@ static void begin(struct core *c, const struct call *call, struct refusal *r)
 {
 	if (c->centralized && call->kind == KIND_PREPROC) {
 		refuse(r, ABORTED,
-			      "Key generation preprocessing is not supported in centralized mode");
+		       "Key generation preprocessing is not supported in centralized mode");
 		return;
 	}
 
@@ -324,7 +324,8 @@ static const char *look_at(struct core *c, const struct call *call)
 	const Kms__V1__PublicDecryptionRequest *pub = (const void *)call->message;
 	const Kms__V1__UserDecryptionRequest *user = (const void *)call->message;
 	/* request_id is the first field of every message that starts something */
-	const Kms__V1__RequestId *id = call->is_result ? (const void *)call->message : pub->request_id;
+	const Kms__V1__RequestId *id =
+		call->is_result ? (const void *)call->message : pub->request_id;
 
 	if (!call->is_result && call->kind == KIND_PUBLIC)
 		for (size_t i = 0; i < pub->n_ciphertexts; i++)

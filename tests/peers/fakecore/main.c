@@ -57,7 +57,8 @@ int main(int argc, char **argv)
 	read_options(&c, argc, argv);
 	c.loop = loop_new();
 	c.server = server_open(c.loop, peer_port(argc, argv, "port"), &core_events, &c, &port);
-	uint16_t control = control_open(c.loop, peer_port(argc, argv, "control-port"), core_control, &c);
+	uint16_t control =
+		control_open(c.loop, peer_port(argc, argv, "control-port"), core_control, &c);
 	struct addr a = signer_address(c.signer);
 	printf("{\"port\":%u,\"controlPort\":%u,\"address\":\"%s\"}\n", port, control,
 	       addr_text(&a, address));

@@ -14,7 +14,7 @@
 #include "proto/kms.pb-c.h"
 
 #define INVALID_ARGUMENT 3
-#define NOT_FOUND 5
+#define NOT_FOUND        5
 
 const struct kind_row kind_rows[KINDS_COUNT] = {
 #define K(kind, text, start_call, message, result_call, ms) \
@@ -88,7 +88,8 @@ static struct addr read_address(const char *text, const char *what, struct refus
 	char right[ADDR_TEXT];
 
 	if (addr_parse(text, &a) != OK)
-		refuse(r, INVALID_ARGUMENT, "%s is not an address with its checksum: %.50s", what, text);
+		refuse(r, INVALID_ARGUMENT, "%s is not an address with its checksum: %.50s", what,
+		       text);
 	else if (strcmp(addr_text(&a, right), text) != 0)
 		refuse(r, INVALID_ARGUMENT, "%s has a wrong checksum: %.50s", what, text);
 	return a;
@@ -107,15 +108,17 @@ static struct b32 read_domain(const Kms__V1__Eip712DomainMsg *d, struct addr *co
 	else if (!*d->name || !*d->version)
 		refuse(r, INVALID_ARGUMENT, "domain without name or version");
 	else if (d->chain_id.len != 32)
-		refuse(r, INVALID_ARGUMENT, "domain chain_id has %zu bytes, not 32", d->chain_id.len);
+		refuse(r, INVALID_ARGUMENT, "domain chain_id has %zu bytes, not 32",
+		       d->chain_id.len);
 	else if (memcmp(d->chain_id.data, zero, sizeof(zero)) != 0)
 		refuse(r, INVALID_ARGUMENT, "domain chain_id is over 64 bits");
 	else if (d->base.n_unknown_fields)
 		refuse(r, INVALID_ARGUMENT, "a salt is not expected in this domain");
 	else
 		*contract_out = read_address(d->verifying_contract, "verifying_contract", r);
-	return r->status ? none : eip712_domain(d->name, d->version, be64_get(d->chain_id.data + 24),
-						contract_out);
+	return r->status ? none
+			 : eip712_domain(d->name, d->version, be64_get(d->chain_id.data + 24),
+					 contract_out);
 }
 
 static void check_key(const Kms__V1__RequestId *m, const struct key_ids *known, struct refusal *r)
@@ -164,7 +167,8 @@ static void derive_share(struct part *p, struct bytes enc_key, const ProtobufCBi
 	p->len = 64;
 }
 
-static void read_part(struct work *w, unsigned i, const Kms__V1__TypedCiphertext *c, struct refusal *r)
+static void read_part(struct work *w, unsigned i, const Kms__V1__TypedCiphertext *c,
+		      struct refusal *r)
 {
 	struct part *p = &w->part[i];
 
@@ -178,7 +182,7 @@ static void read_part(struct work *w, unsigned i, const Kms__V1__TypedCiphertext
 	}
 	if (c->external_handle.data[FHE_HANDLE_TYPE] != c->fhe_type) {
 		refuse(r, INVALID_ARGUMENT, "ciphertext %u: fhe_type %d, but its handle says %u", i,
-			      c->fhe_type, c->external_handle.data[FHE_HANDLE_TYPE]);
+		       c->fhe_type, c->external_handle.data[FHE_HANDLE_TYPE]);
 		return;
 	}
 	if (!c->ciphertext.len) {
@@ -234,7 +238,8 @@ static void read_user(struct work *w, const Kms__V1__UserDecryptionRequest *m,
 {
 	w->id = read_id(m->request_id, "request_id", r);
 
-	struct addr contract = read_common(w, m->domain, m->signing_schemes, m->n_signing_schemes, r);
+	struct addr contract =
+		read_common(w, m->domain, m->signing_schemes, m->n_signing_schemes, r);
 
 	check_key(m->key_id, known, r);
 	w->client = read_address(m->client_address, "client_address", r);
@@ -261,7 +266,8 @@ static void read_keygen(struct work *w, const Kms__V1__KeyGenRequest *m, struct 
 	w->preproc = read_id(m->preproc_id, "preproc_id", r);
 	w->decompression = m->keyset_config && m->keyset_config->keyset_type == 1;
 	if (w->decompression) {
-		read_id(added ? added->from_keyset_id_decompression_only : NULL, "from_keyset_id", r);
+		read_id(added ? added->from_keyset_id_decompression_only : NULL, "from_keyset_id",
+			r);
 		read_id(added ? added->to_keyset_id_decompression_only : NULL, "to_keyset_id", r);
 	}
 	read_common(w, m->domain, m->signing_schemes, m->n_signing_schemes, r);

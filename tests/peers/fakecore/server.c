@@ -17,9 +17,9 @@
 #include "proto/kms.pb-c.h"
 #include "tests/peers/peer.h"
 
-#define SERVICE "/kms_service.v1.CoreServiceEndpoint/"
+#define SERVICE       "/kms_service.v1.CoreServiceEndpoint/"
 #define ARMED 64			/* calls waited for, of each method */
-#define METHODS (2 * KINDS_COUNT)
+#define METHODS       (2 * KINDS_COUNT)
 #define UNIMPLEMENTED 12
 
 enum what { CAME, CLOSED, SENT };
@@ -64,7 +64,8 @@ static void *wait_main(void *arg)
 	struct server *s = arg;
 
 	for (;;) {
-		grpc_event ev = grpc_completion_queue_next(s->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+		grpc_event ev =
+			grpc_completion_queue_next(s->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
 		if (ev.type == GRPC_QUEUE_SHUTDOWN)
 			return NULL;
 		struct tag *tag = ev.tag, *head = atomic_load(&s->finished);
@@ -97,12 +98,12 @@ static void arm(struct server *s, int method)
 	grpc_metadata_array_init(&p->metadata);
 	grpc_call_details_init(&p->target);
 	if (method == METHODS)
-		e = grpc_server_request_call(s->grpc, &p->grpc, &p->target, &p->metadata, s->cq, s->cq,
-					     tag_of(p, CAME));
+		e = grpc_server_request_call(s->grpc, &p->grpc, &p->target, &p->metadata, s->cq,
+					     s->cq, tag_of(p, CAME));
 	else
-		e = grpc_server_request_registered_call(s->grpc, s->method[method], &p->grpc, &p->deadline,
-							&p->metadata, &p->payload, s->cq, s->cq,
-							tag_of(p, CAME));
+		e = grpc_server_request_registered_call(s->grpc, s->method[method], &p->grpc,
+							&p->deadline, &p->metadata, &p->payload,
+							s->cq, s->cq, tag_of(p, CAME));
 	check(e == GRPC_CALL_OK);
 }
 
@@ -178,8 +179,9 @@ const char *call_method(const struct call *call)
 
 static void read_message(struct pending *p)
 {
-	const ProtobufCMessageDescriptor *type = p->call.is_result ? &kms__v1__request_id__descriptor :
-								     kind_rows[p->call.kind].request;
+	const ProtobufCMessageDescriptor *type = p->call.is_result
+							 ? &kms__v1__request_id__descriptor
+							 : kind_rows[p->call.kind].request;
 	grpc_byte_buffer_reader reader;
 
 	if (!p->payload || !grpc_byte_buffer_reader_init(&reader, p->payload))
@@ -254,7 +256,10 @@ static void on_grpc_log(gpr_log_func_args *args)
 
 static grpc_server *new_server(void)
 {
-	static const struct { const char *key; int value; } want[] = {
+	static const struct {
+		const char *key;
+		int value;
+	} want[] = {
 		{ "grpc.max_receive_message_length", MESSAGE_MAX },
 		{ "grpc.max_send_message_length", MESSAGE_MAX },
 		{ "grpc.so_reuseport", 0 },
@@ -278,8 +283,8 @@ static void register_methods(struct server *s)
 		const struct kind_row *row = &kind_rows[i / 2];
 		char path[128];
 		snprintf(path, sizeof(path), SERVICE "%s", i % 2 ? row->result : row->start);
-		s->method[i] = grpc_server_register_method(s->grpc, path, NULL,
-							   GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+		s->method[i] = grpc_server_register_method(
+			s->grpc, path, NULL, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
 		check(s->method[i] != NULL);
 	}
 }

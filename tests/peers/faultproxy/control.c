@@ -92,7 +92,8 @@ static const char *read_rule(struct rule *r, const cJSON *m)
 	if (!r->fault.name)
 		return "unknown fault";
 	for (int i = 0; i < 2; i++)
-		r->fault.arg[i] = json_number(m, rows[r->fault.name].arg[i], rows[r->fault.name].otherwise[i]);
+		r->fault.arg[i] = json_number(m, rows[r->fault.name].arg[i],
+					      rows[r->fault.name].otherwise[i]);
 	r->skip = (unsigned)json_number(m, "skip", 0);
 	r->count = (unsigned)json_number(m, "count", 0);
 	r->match = copy_text(m, "match");
@@ -106,7 +107,8 @@ static unsigned inject(struct proxy *p, const struct rule *r)
 {
 	unsigned done = 0;
 
-	for (struct pair *pair = p->pairs, *next; pair && (!r->count || done < r->count); pair = next) {
+	for (struct pair *pair = p->pairs, *next; pair && (!r->count || done < r->count);
+	     pair = next) {
 		next = pair->next;
 		done += frames_inject(pair, r);
 	}
@@ -212,8 +214,8 @@ static const char *on_stats(void *owner, const cJSON *m, struct text *t)
 
 	(void)m;
 	check(calls != NULL);
-	text_add(t, "{\"connections\":%" PRIu64 ",\"open\":%" PRIu64 ",\"bytesIn\":%" PRIu64, p->connections,
-		 p->open, p->bytes[UP]);
+	text_add(t, "{\"connections\":%" PRIu64 ",\"open\":%" PRIu64 ",\"bytesIn\":%" PRIu64,
+		 p->connections, p->open, p->bytes[UP]);
 	text_add(t, ",\"bytesOut\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"calls\":", p->bytes[DOWN],
 		 p->requests);
 	text_bytes(t, bytes_str(calls));
@@ -260,9 +262,13 @@ static const char *on_faults(void *owner, const cJSON *m, struct text *t)
 }
 
 const struct control_op proxy_control[] = {
-	{ "fault", on_fault },	 { "clear", on_clear },
-	{ "forward", on_forward }, { "drop", on_drop },
-	{ "refuse", on_refuse }, { "stats", on_stats },
-	{ "resetStats", on_reset_stats }, { "faults", on_faults },
+	{ "fault", on_fault },
+	{ "clear", on_clear },
+	{ "forward", on_forward },
+	{ "drop", on_drop },
+	{ "refuse", on_refuse },
+	{ "stats", on_stats },
+	{ "resetStats", on_reset_stats },
+	{ "faults", on_faults },
 	{ NULL, NULL },
 };

@@ -23,7 +23,9 @@ static uint64_t ws_body(const uint8_t *h)
 {
 	unsigned length = h[1] & 127;
 
-	return length == 127 ? be64_get(h + 2) : length == 126 ? (uint64_t)h[2] << 8 | h[3] : length;
+	return length == 127   ? be64_get(h + 2)
+	       : length == 126 ? (uint64_t)h[2] << 8 | h[3]
+			       : length;
 }
 
 static uint32_t be32(const uint8_t *p)
@@ -64,7 +66,8 @@ static size_t skip_head(struct tracker *t, const uint8_t *p, size_t len)
 	return len;
 }
 
-size_t frames_step(struct pair *pair, struct tracker *t, const uint8_t *p, size_t len, bool *end_out)
+size_t frames_step(struct pair *pair, struct tracker *t, const uint8_t *p, size_t len,
+		   bool *end_out)
 {
 	size_t at = 0;
 
@@ -77,7 +80,8 @@ size_t frames_step(struct pair *pair, struct tracker *t, const uint8_t *p, size_
 	}
 	if (!t->left) {
 		unsigned wanted;
-		while ((wanted = t->framing == FRAMES_H2 ? H2_HEAD : ws_head(t->head, t->have)) > t->have &&
+		while ((wanted = t->framing == FRAMES_H2 ? H2_HEAD : ws_head(t->head, t->have)) >
+			       t->have &&
 		       at < len)
 			t->head[t->have++] = p[at++];
 		if (t->have < wanted)
@@ -124,21 +128,19 @@ static void add_fragments(struct text *t, size_t count, size_t len)
 	}
 }
 
-static void add_h2(struct text *t, uint8_t type, uint32_t stream, const uint8_t *body, size_t len)
-{
-	uint8_t head[H2_HEAD] = {
-		(uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len, type, 0,
-		(uint8_t)(stream >> 24), (uint8_t)(stream >> 16), (uint8_t)(stream >> 8), (uint8_t)stream,
-	};
-
-	text_bytes(t, BYTES_OF(head));
-	text_bytes(t, BYTES(body, len));
-}
-
 static void put32(uint8_t *p, uint32_t v)
 {
 	for (int i = 0; i < 4; i++)
 		p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+static void add_h2(struct text *t, uint8_t type, uint32_t stream, const uint8_t *body, size_t len)
+{
+	uint8_t head[H2_HEAD] = { (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len, type };
+
+	put32(head + 5, stream);
+	text_bytes(t, BYTES_OF(head));
+	text_bytes(t, BYTES(body, len));
 }
 
 static void add_goaway(struct text *t, uint32_t last_stream, uint32_t code, const char *words)
@@ -181,7 +183,8 @@ static void add_frames(struct text *t, const struct pair *pair, const struct rul
 		text_bytes(t, bytes_str(body));
 		break;
 	case FAULT_h2_goaway:
-		add_goaway(t, pair->last_stream, (uint32_t)arg[0], rule->body ? body : "too_many_pings");
+		add_goaway(t, pair->last_stream, (uint32_t)arg[0],
+			   rule->body ? body : "too_many_pings");
 		break;
 	default:
 		add_reset(t, pair->last_stream, (uint32_t)arg[0]);

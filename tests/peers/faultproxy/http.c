@@ -56,7 +56,8 @@ static void count_calls(struct proxy *p, struct bytes body)
 
 	for (const uint8_t *at = body.p, *end = body.p + body.len;
 	     (at = memmem(at, (size_t)(end - at), word, sizeof(word) - 1));) {
-		const uint8_t *name = at += sizeof(word) - 1, *stop = memchr(name, '"', (size_t)(end - name));
+		const uint8_t *name = at += sizeof(word) - 1,
+			      *stop = memchr(name, '"', (size_t)(end - name));
 		char text[64];
 		if (!stop)
 			return;
@@ -72,7 +73,8 @@ static void count_calls(struct proxy *p, struct bytes body)
 
 static void add_answer(struct flow *down, const struct rule *rule)
 {
-	const char *body = rule->body ? rule->body : "", *headers = rule->headers ? rule->headers : "";
+	const char *body = rule->body ? rule->body : "",
+		   *headers = rule->headers ? rule->headers : "";
 	unsigned status = (unsigned)rule->fault.arg[0];
 	struct text t;
 
@@ -81,8 +83,8 @@ static void add_answer(struct flow *down, const struct rule *rule)
 		text_add(&t, "HTTP/1.1 %u %s\r\ncontent-length: %zu\r\n%s\r\n%s", status,
 			 status == 200 ? "OK" : "As The Test Wants", strlen(body), headers, body);
 	else if (rule->fault.name == FAULT_giant)
-		text_add(&t, "HTTP/1.1 200 OK\r\ncontent-length: %.0f\r\n%s\r\n%s", rule->fault.arg[0], headers,
-			 body);
+		text_add(&t, "HTTP/1.1 200 OK\r\ncontent-length: %.0f\r\n%s\r\n%s",
+			 rule->fault.arg[0], headers, body);
 	else
 		text_add(&t, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n%s\r\n", headers);
 	flow_put(down, BYTES(t.p, t.len));

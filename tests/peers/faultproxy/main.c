@@ -44,7 +44,8 @@ int main(int argc, char **argv)
 	check(p.calls != NULL);
 	p.loop = loop_new();
 	proxy_listen(&p);
-	uint16_t control = control_open(p.loop, peer_port(argc, argv, "control-port"), proxy_control, &p);
+	uint16_t control =
+		control_open(p.loop, peer_port(argc, argv, "control-port"), proxy_control, &p);
 	printf("{\"port\":%u,\"controlPort\":%u}\n", p.port, control);
 	fflush(stdout);
 	loop_run(p.loop);

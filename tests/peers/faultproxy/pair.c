@@ -70,18 +70,21 @@ static bool wants_read(const struct pair *pair, const struct side *side, const s
 
 static bool wants_write(const struct side *side, const struct flow *to)
 {
-	return !side->connected || (to->first && !to->stalled && !(to->timer && timer_is_running(to->timer)));
+	return !side->connected ||
+	       (to->first && !to->stalled && !(to->timer && timer_is_running(to->timer)));
 }
 
 void pair_update(struct pair *pair)
 {
 	struct flow *up = &pair->flow[UP], *down = &pair->flow[DOWN];
 
-	watch_set(pair->client.watch, (wants_read(pair, &pair->client, up) ? WATCH_READ : 0u) |
-					      (wants_write(&pair->client, down) ? WATCH_WRITE : 0u));
+	watch_set(pair->client.watch,
+		  (wants_read(pair, &pair->client, up) ? WATCH_READ : 0u) |
+			  (wants_write(&pair->client, down) ? WATCH_WRITE : 0u));
 	if (pair->peer.watch)
-		watch_set(pair->peer.watch, (wants_read(pair, &pair->peer, down) ? WATCH_READ : 0u) |
-						    (wants_write(&pair->peer, up) ? WATCH_WRITE : 0u));
+		watch_set(pair->peer.watch,
+			  (wants_read(pair, &pair->peer, down) ? WATCH_READ : 0u) |
+				  (wants_write(&pair->peer, up) ? WATCH_WRITE : 0u));
 }
 
 /* Bytes that came at one side go into the flow away from it. */
@@ -142,7 +145,8 @@ static void on_peer(void *owner, unsigned events)
 
 void pair_connect(struct pair *pair)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(pair->proxy->target),
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons(pair->proxy->target),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
 

@@ -65,7 +65,8 @@ struct rule {
 	struct fault fault;
 	bool dir[DIRS];			/* of STREAM */
 	unsigned skip, count;		/* so many are spared first; so many it meets, 0: all */
-	char *match, *headers, *body;	/* owned, may be NULL; of HTTP: a request that has this text */
+	char *match;			/* owned, may be NULL; of HTTP: a text in the request */
+	char *headers, *body;		/* owned, may be NULL; of HTTP: lines with their ends; text */
 };
 
 struct chunk {
@@ -159,7 +160,8 @@ void flow_fini(struct flow *f);
 void http_take(struct pair *pair, const uint8_t *p, size_t len);
 
 /* frames.c: bytes up to the end of a frame, at most LEN; *end_out: a frame ends there */
-size_t frames_step(struct pair *pair, struct tracker *t, const uint8_t *p, size_t len, bool *end_out);
+size_t frames_step(struct pair *pair, struct tracker *t, const uint8_t *p, size_t len,
+		   bool *end_out);
 bool frames_between(const struct tracker *t);
 bool frames_inject(struct pair *pair, const struct rule *rule);	/* false: not such a connection */
 
