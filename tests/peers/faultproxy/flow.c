@@ -109,6 +109,13 @@ void flow_put(struct flow *f, struct bytes b)
 	queue(f, b.p, b.len);
 }
 
+void flow_put_injected(struct flow *f)
+{
+	flow_put(f, BYTES(f->inject.p, f->inject.len));
+	f->inject.len = 0;
+	f->inject.cut = false;		/* as much as there was room for */
+}
+
 /* ---- faults ---- */
 
 /* Byte `at` is among the LEN that came now; *first_out are those before it. */
@@ -227,8 +234,7 @@ void flow_take(struct flow *f, const uint8_t *p, size_t len)
 		if (!end || !f->inject.len)
 			continue;
 		spoil(f, p + from, at - from);
-		flow_put(f, BYTES(f->inject.p, f->inject.len));
-		f->inject.len = 0;
+		flow_put_injected(f);
 		from = at;
 	}
 	if (len > from && !f->over)

@@ -195,8 +195,7 @@ static void send_injected(struct flow *f)
 {
 	if (!frames_between(&f->tracker))
 		return;		/* flow_take does it at the end of this frame */
-	flow_put(f, BYTES(f->inject.p, f->inject.len));
-	f->inject.len = 0;
+	flow_put_injected(f);
 	flow_pump(f);
 }
 

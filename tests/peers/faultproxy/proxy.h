@@ -152,6 +152,7 @@ void flow_attach(struct flow *f, const struct fault *fault);
 void flow_detach(struct flow *f);
 void flow_take(struct flow *f, const uint8_t *p, size_t len);	/* bytes that came */
 void flow_put(struct flow *f, struct bytes b);	/* bytes of our own, behind what is queued */
+void flow_put_injected(struct flow *f);		/* it must be between two frames */
 void flow_pump(struct flow *f);			/* may end the pair */
 void flow_end(struct flow *f);			/* nothing more comes */
 void flow_fini(struct flow *f);
