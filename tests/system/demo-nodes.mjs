@@ -103,7 +103,7 @@ async function tell({ usual, during, back }) {
     ['requests asked', asked, `${asked}`, true],
     ['consensus events', events.size, `${asked}: one for each`, events.size === asked],
     ['answers right', right, `${asked}`, right === asked],
-    await verifyRow(nodes[0], asked),
+    await verifyRow(nodes[0], world.requests),
     ['ms to consensus while it caught up', during, `at most ${slow}: as before`, during <= slow],
     ['seconds to catch up', (back / 1000).toFixed(1), 'at most 20', back <= 20000],
   ];

@@ -302,7 +302,7 @@ async function ledger() {
     ['requests asked', said.asked, `${asked}`, said.asked === asked],
     ['consensus events', events.size, `${asked}: one for each`, events.size === asked],
     ['answers right', right, `${asked}: as encrypted, to their users' keys, ids as agreed`, right === asked],
-    await verifyRow(world, all.length),
+    await verifyRow(world, world.requests),
     ['transactions of our account', said.transactions, `${asked}: one for each`, said.transactions === asked],
     ['nonces used twice', said.nonces.usedTwice.length, '0', said.nonces.usedTwice.length === 0],
     ['holes in the nonces', said.nonces.holes.length, '0', said.nonces.holes.length === 0],
