@@ -2,18 +2,13 @@
 
 #include "supervisor/cli/profile_yaml.h"
 
-#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/log.h"
 #include "supervisor/cli/document.h"
+#include "supervisor/cli/profile_path.h"
 #include "supervisor/cli/suggest.h"
-
-#ifndef PROFILE_DIR
-#define PROFILE_DIR "/usr/share/kms-connector/profiles"
-#endif
 
 /* Where the line of PATH came from; with KEY it is the name of the node, not its value. */
 struct origin {
@@ -44,48 +39,7 @@ static const char *const required[] = {
 	"fhe_params",
 };
 
-/* From here on: finding and opening. */
-
-/* In DIR of a folder above this program. */
-static char *find_above(const char *dir, const char *name)
-{
-	char exe[PATH_MAX], path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-
-	for (exe[n > 0 ? n : 0] = '\0'; *exe; *strrchr(exe, '/') = '\0')
-		if (snprintf(path, sizeof(path), "%s/%s/%s.yaml", exe, dir, name) <
-		    (int)sizeof(path) && access(path, F_OK) == 0)
-			return strdup(path);
-	return NULL;
-}
-
-/* Paths count from the configuration's directory, not from where somebody stands. */
-static char *path_beside(const char *config, const char *name)
-{
-	const char *slash = strrchr(config, '/');
-	char *out;
-
-	if (*name == '/' || !slash)
-		return strdup(name);
-	check(asprintf(&out, "%.*s/%s", (int)(slash - config), config, name) > 0);
-	return out;
-}
-
-/* A program takes the profiles it came with: those of its installation, wherever that was moved
-   to, or of the tree it was built in. */
-static char *find_profile(const char *config, const char *name)
-{
-	char path[PATH_MAX], *found;
-
-	if (strchr(name, '/'))
-		return path_beside(config, name);
-	found = find_above("share/kms-connector/profiles", name);
-	found = found ? found : find_above("proto/profiles", name);
-	if (found)
-		return found;
-	snprintf(path, sizeof(path), "%s/%s.yaml", PROFILE_DIR, name);
-	return access(path, F_OK) == 0 ? strdup(path) : NULL;
-}
+/* From here on: opening. */
 
 static const struct config_node *section(const struct profile_file *f, const char *name)
 {
@@ -178,7 +132,7 @@ bool profile_file_open(struct profile_file *f, const char *config, const char *n
 {
 	size_t len;
 
-	*f = (struct profile_file){ .troubles = t, .path = find_profile(config, name) };
+	*f = (struct profile_file){ .troubles = t, .path = profile_path(config, name) };
 	if (!f->path) {
 		trouble_error(t, at, "there is no profile \"%.60s\"; write httpz, or the path of a "
 			      "profile with a slash", name);

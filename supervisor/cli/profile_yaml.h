@@ -26,9 +26,8 @@ struct profile_file {
 };
 
 /*
- * Find (a name: in share/kms-connector/profiles or proto/profiles above this program, then in
- * PROFILE_DIR; with a slash: a path from the directory of the file CONFIG) and read.  AT is the
- * option that names it.  False and trouble when it cannot be used.
+ * Find (as profile_path() says) and read.  AT is the option that names it.  False and trouble
+ * when it cannot be used.
  */
 bool profile_file_open(struct profile_file *f, const char *config, const char *name,
 		       struct place at, struct troubles *t);
