@@ -30,9 +30,12 @@ static struct place place_of(const struct profile_file *f, struct config_mark ma
 }
 
 static const char *const sections[] = {
-	"profile", "contracts", "requests", "responses", "answers", "reverts", "reads", "done", "eip712",
-	"ciphertexts", "access", "fhe_params", "user_signature",
+	"profile", "contracts", "requests", "responses", "answers", "other_events", "reverts", "reads",
+	"done", "eip712", "ciphertexts", "access", "fhe_params", "user_signature",
 };
+
+/* All others are maps. */
+static const char *const no_maps[] = { "profile", "other_events", "access" };
 
 static const char *const required[] = {
 	"profile", "contracts", "requests", "responses", "reverts", "eip712", "ciphertexts",
@@ -91,6 +94,14 @@ static void read_contract(struct profile_file *f, const struct config_node *m)
 	};
 }
 
+static void check_map(struct profile_file *f, const struct config_node *m)
+{
+	for (size_t i = 0; i < ARRAY_LEN(no_maps); i++)
+		if (strcmp(m->key, no_maps[i]) == 0)
+			return;
+	is_map(f, m);
+}
+
 static bool check_sections(struct profile_file *f)
 {
 	struct troubles *t = f->troubles;
@@ -107,8 +118,7 @@ static bool check_sections(struct profile_file *f)
 		if (!find_member(root, required[i]))
 			trouble_error(t, top, "the section %s is missing; add it", required[i]);
 	for (const struct config_node *m = root->first; m; m = m->next)
-		if (strcmp(m->key, "profile") != 0 && strcmp(m->key, "access") != 0)
-			is_map(f, m);
+		check_map(f, m);
 	return t->errors == before;
 }
 
@@ -343,6 +353,23 @@ static void put_answer(struct writer *w, const struct config_node *answer)
 			      "response for %s; add it to the section responses", answer->key);
 }
 
+static void put_others(struct writer *w)
+{
+	const struct config_node *list = section(w->f, "other_events");
+	unsigned i = 0;
+
+	if (!list)
+		return;
+	if (list->type != CONFIG_LIST) {
+		trouble_error(w->f->troubles, place_of(w->f, list->mark), "a list of event lines "
+			      "must stand here; begin each with \"-\"");
+		return;
+	}
+	put_count(w, list, "other", list->count);
+	for (const struct config_node *line = list->first; line; line = line->next)
+		put(w, line, false, "other.%u", i++);
+}
+
 static void put_reverts(struct writer *w, const struct config_node *meaning)
 {
 	if (meaning->type != CONFIG_LIST) {
@@ -497,6 +524,7 @@ void profile_file_put(struct profile_file *f, const struct profile_choice *choic
 			put_answer(&w, m);
 		put_count(&w, section(f, "answers"), "answer", w.answers);
 	}
+	put_others(&w);
 	for (const struct config_node *m = section(f, "reverts")->first; m; m = m->next)
 		put_reverts(&w, m);
 	put_count(&w, section(f, "reverts"), "revert", w.reverts);
