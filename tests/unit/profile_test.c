@@ -307,14 +307,13 @@ Test(profile, the_page_names_every_word)
 }
 
 /* seed-interfaces: topic 0 of the events by which decryptions are finished. */
-Test(profile, httpz_answers)
+static void expect_answers(void)
 {
 	static const struct { enum op_kind kind; const char *event; bool one; } rows[] = {
 		{ KIND_public_decryption, "PublicDecryptionResponse(uint256,bytes,bytes[])", true },
 		{ KIND_user_decryption, "UserDecryptionResponse(uint256,bytes[],bytes[])", false },
 	};
 
-	load_httpz();
 	cr_expect_eq(profile.answered, ARRAY_LEN(rows));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct profile_answered *a = find_answered(&profile, rows[i].kind);
@@ -326,6 +325,18 @@ Test(profile, httpz_answers)
 		cr_expect_str_eq(a->role[ANSWERED_signatures], "signatures");
 	}
 	cr_expect_null(find_answered(&profile, KIND_keygen));
+}
+
+Test(profile, httpz_answers)
+{
+	load_httpz();
+	expect_answers();
+}
+
+Test(profile, april_answers)
+{
+	load_april();
+	expect_answers();
 }
 
 /* Topic 0, as the interfaces were compiled, of what else the contracts emit. */
