@@ -552,6 +552,11 @@ static struct place place_of_line(const struct profile_file *f, const char *path
 	return place_of(f, (struct config_mark){ .line = 1, .column = 1 });
 }
 
+struct place profile_file_place(const struct profile_file *f, const char *path)
+{
+	return place_of_line(f, path, 0);
+}
+
 static void say(void *owner, const char *path, unsigned column, const char *why)
 {
 	struct profile_file *f = owner;

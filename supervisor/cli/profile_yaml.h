@@ -47,5 +47,8 @@ struct profile_choice {
 void profile_file_put(struct profile_file *f, const struct profile_choice *choice,
 		      struct settings *s);
 
+/* Where the line of a path stands in the file, once it was put; its first line if nowhere. */
+struct place profile_file_place(const struct profile_file *f, const char *path);
+
 /* Parse the lines of S as the children will; false and trouble when they are not sound. */
 bool profile_file_check(struct profile_file *f, const struct settings *s, struct profile *out);
