@@ -6,7 +6,7 @@
  *	profile			contract.K.name .chain .address
  *	request.R.kind .contract .event .finality .role.<role>
  *	response.R.kind .contract .function .arg .arg.J .eip712
- *	answer.A.kind .contract .event .role.<role>
+ *	answer.A.kind .contract .event .role.<role>	other.O
  *	revert.R.error .means	read.<name>.contract .function .key .value
  *	done.<kind>.contract .function
  *	eip712.name .version .contract	eip712.keys.name .version .contract
@@ -481,6 +481,7 @@ enum err profile_load(const struct settings *s, const struct profile_errors *err
 	for (unsigned i = 0; i < out->responses; i++)
 		load_response(&l, i);
 	load_answered(&l);
+	load_others(&l);
 	out->reverts = load_count(&l, "revert", PROFILE_REVERTS_MAX);
 	for (unsigned i = 0; i < out->reverts; i++)
 		load_revert(&l, i);

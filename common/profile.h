@@ -16,6 +16,7 @@
 #define PROFILE_RESPONSES_MAX 12
 #define PROFILE_ANSWERED_MAX  4
 #define PROFILE_REVERTS_MAX   40
+#define PROFILE_OTHERS_MAX    64
 #define PROFILE_ARGS_MAX      8
 #define PROFILE_CONTRACTS_MAX 8
 #define PROFILE_PATH_MAX      96
@@ -150,6 +151,13 @@ struct profile {
 	struct profile_user_signature user_signature;
 	char ciphertext_url[128];	/* "{bucket}/{digest}"; "" when inline */
 	bool ciphertext_inline;
+	/*
+	 * Topic 0 of events that are known and of no interest, of whichever of the contracts;
+	 * has_others: the profile says so of some, and all that it does not name is news.
+	 */
+	bool has_others;
+	unsigned others;
+	struct b32 other[PROFILE_OTHERS_MAX];
 };
 
 /*

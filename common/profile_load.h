@@ -44,6 +44,9 @@ uint16_t load_find(const struct abi_line *line, uint16_t tuple, const char *path
 /* profile_answered.c: the events of finished decryptions. */
 void load_answered(struct load *l);
 
+/* profile_other.c: the events of no interest. */
+void load_others(struct load *l);
+
 /* profile_views.c: views, domains and the sections that stand alone. */
 void load_views(struct load *l);
 void load_domains(struct load *l);

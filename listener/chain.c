@@ -51,6 +51,7 @@ void chain_reset(struct chain *c)
 	ask_cancel(&c->others);
 	ask_cancel(&c->recheck);
 	ask_cancel(&c->claim);
+	ask_cancel(&c->look);
 	timer_stop(c->tick);
 	ring_clear(&c->ring);
 	free(c->open);
@@ -120,6 +121,12 @@ static void now_caught_up(struct chain *c)
 	listener_show(c->owner);
 }
 
+static void nothing_to_read(struct chain *c)
+{
+	now_caught_up(c);
+	look_step(c);
+}
+
 static bool by_range(const struct chain *c)
 {
 	if (c->range.size == 1 && c->failures >= BY_BLOCK_AFTER)
@@ -132,7 +139,7 @@ static void read_step(struct chain *c)
 	if (c->fork)
 		reorg_step(c);
 	else if (c->next > c->head.number || c->filter.rows == 0)
-		now_caught_up(c);
+		nothing_to_read(c);
 	else if (by_range(c))
 		backfill_step(c);
 	else
@@ -183,15 +190,17 @@ static void tell_executor(struct chain *c, const char *why)
 	c->told_why = why;
 }
 
-/* What does not keep it from its work. */
+/* What does not keep it from its work; of several the first, since each is said in the log. */
 static void show_trouble(struct listener *self)
 {
 	for (unsigned i = 0; i < self->chains; i++) {
-		const char *why = parent_trouble(&self->chain[i]);
+		const struct chain *c = &self->chain[i];
+		const char *parent = parent_trouble(c), *newer = look_trouble(c);
 
-		if (!why)
+		if (!parent && !newer)
 			continue;
-		proc_note("%s: %s", self->chain[i].name, why);
+		proc_note("%s: %s%s%s", c->name, newer ? newer : "", parent && newer ? "; " : "",
+			  parent ? parent : "");
 		return;
 	}
 	proc_note("%s", "");
@@ -314,6 +323,8 @@ void chain_open(struct listener *self, unsigned i)
 	else
 		c->start_block = get_setting_u64(s, "chain.%u.start_block", i);
 	filter_init(&c->filter, &self->profile, c->id);
+	unknown_init(&c->unknown, &self->profile, c->id);
+	c->look_range.size = RANGE_FIRST;
 	c->tick = timer_new(self->loop, on_head_tick, c);
 	c->pause = timer_new(self->loop, on_pause_over, c);
 	chain_reset(c);

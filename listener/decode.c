@@ -78,18 +78,23 @@ static void check_event(const struct abi_line *line, struct log_entry *out)
 		out->reason = err_text(e);
 }
 
-enum err decode_log(const cJSON *v, const struct filter *f, const struct profile *p,
-		    struct log_entry *out)
+enum err decode_name(const cJSON *v, struct log_entry *out)
 {
 	*out = (struct log_entry){ 0 };
 
 	enum err e = decode_place(v, out);
 	if (!e)
 		e = decode_topics(json_get(v, "topics"), out);
+	return e ? e : cJSON_IsTrue(json_get(v, "removed")) ? ERR_MISMATCH : OK;
+}
+
+enum err decode_log(const cJSON *v, const struct filter *f, const struct profile *p,
+		    struct log_entry *out)
+{
+	enum err e = decode_name(v, out);
 	if (e)
 		return e;
-	if (cJSON_IsTrue(json_get(v, "removed")) || out->topics == 0 ||
-	    !filter_asked(f, &out->contract, &out->topic[0]))
+	if (out->topics == 0 || !filter_asked(f, &out->contract, &out->topic[0]))
 		return ERR_MISMATCH;
 
 	const struct filter_row *row = filter_find(f, &out->contract, &out->topic[0]);
@@ -106,15 +111,13 @@ enum err decode_claim(const cJSON *v, const struct addr *outbox, uint64_t from, 
 		      struct claim *out)
 {
 	const struct b32 event = keccak_text(SETTLED_EVENT);
-	struct log_entry log = { 0 };
-	enum err e = decode_place(v, &log);
+	struct log_entry log;
+	enum err e = decode_name(v, &log);
 
-	if (!e)
-		e = decode_topics(json_get(v, "topics"), &log);
 	if (e)
 		return e;
-	if (cJSON_IsTrue(json_get(v, "removed")) || !addr_eq(&log.contract, outbox) ||
-	    log.block < from || log.block > to || log.topics != 3 || !b32_eq(&log.topic[0], &event))
+	if (!addr_eq(&log.contract, outbox) || log.block < from || log.block > to ||
+	    log.topics != 3 || !b32_eq(&log.topic[0], &event))
 		return ERR_MISMATCH;
 	*out = (struct claim){ .hash = log.topic[2], .at = log.block, .index = log.index };
 	return OK;

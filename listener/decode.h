@@ -39,6 +39,13 @@ enum err decode_log(const cJSON *v, const struct filter *f, const struct profile
 		    struct log_entry *out) MUST_CHECK;
 
 /*
+ * Where a log stands and what it is called, whatever its data says; for logs that were asked for
+ * without a topic.  ERR_MISMATCH when it is marked as removed, ERR_FORMAT when it is no log.
+ * Nothing of *out is owned.
+ */
+enum err decode_name(const cJSON *v, struct log_entry *out) MUST_CHECK;
+
+/*
  * One SETTLED_EVENT of the parent chain, which was asked for from FROM to TO.  ERR_FORMAT when
  * it is no log, ERR_MISMATCH when it is another one or marked as removed.
  */

@@ -102,6 +102,7 @@ static void take_level(struct chain *c, const struct header *h, uint64_t *level)
 	*level = h->number;
 	if (level != &c->finalized)
 		return;
+	c->finalized_time = h->time;
 	if (!c->parent)
 		settled_by_time(c, h->time);
 	ring_add(&c->ring, h->number, &h->hash, 0);

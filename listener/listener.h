@@ -15,6 +15,7 @@
 #include "listener/decode.h"
 #include "listener/filter.h"
 #include "listener/ring.h"
+#include "listener/unknown.h"
 
 #define CHAINS_MAX    8
 #define WINDOW_MAX    64		/* headers in one batch */
@@ -141,7 +142,7 @@ struct chain {
 	/* head.c */
 	struct header head;		/* latest */
 	bool head_known;
-	uint64_t safe, finalized, confirmed;
+	uint64_t safe, finalized, finalized_time, confirmed;
 	bool poll_again;		/* when the poll in flight has ended */
 	uint64_t tags_at_ms, polled_ms, head_new_ms, behind_since_ms;
 	uint64_t ws_heard_ms, ws_awaited_ms;	/* last message; since when one is missing */
@@ -158,6 +159,17 @@ struct chain {
 	struct b32 asked_name[CLAIMS_MAX];
 	uint64_t names_at_ms, try_at_ms;	/* when the chain is asked again */
 	struct claim trying;		/* is it what stands at its number? */
+
+	/* look.c */
+	struct unknown unknown;
+	struct ask look;
+	struct range look_range;
+	uint64_t look_at_ms, look_to;	/* after a trouble; end of the range in flight */
+	struct b32 look_hash;		/* of its last block */
+	struct unknown_kinds look_found;	/* in it */
+	unsigned look_logs, look_unknown;	/* all, and those that nobody knows */
+	bool look_failed;		/* that was said */
+	char newer[160];		/* for people: what nobody knows; empty: nothing */
 
 	/* tally.c */
 	struct tally tally;
@@ -241,6 +253,10 @@ void lag_check(struct chain *c);
 
 /* code.c: is there a contract at every address?  When it is time to ask again. */
 void code_check(struct chain *c);
+
+/* look.c: is there something in the contracts' logs that the profile does not know? */
+void look_step(struct chain *c);		/* nothing else is to be read now */
+const char *look_trouble(const struct chain *c);	/* NULL: nothing was found */
 
 /* tally.c: every endpoint that is up is asked, then DONE */
 void tally_start(struct chain *c, uint64_t number, const struct b32 *hash,

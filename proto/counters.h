@@ -30,7 +30,8 @@
 	C(LISTENER, parent_calls,     TOTAL, "JSON-RPC calls sent to the parent chain") \
 	C(LISTENER, parent_errors,    TOTAL, "of these, calls without a usable answer") \
 	C(LISTENER, parent_doubts,    TOTAL, "what the parent chain said and was not believed") \
-	C(LISTENER, parent_finalized, GAUGE, "block of the parent chain up to which its Outbox was read")
+	C(LISTENER, parent_finalized, GAUGE, "block of the parent chain up to which its Outbox was read") \
+	C(LISTENER, unknown_events,   TOTAL, "events of the contracts that the profile does not know, as read")
 
 #define COUNTERS_EXECUTOR(C) \
 	C(EXECUTOR, events,           TOTAL, "events stored") \

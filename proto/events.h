@@ -42,6 +42,8 @@
 	E(L016, parent_doubted,   WARN,  "the parent chain says what cannot be believed; settled stays where it is", "if it lasts: correct parent_chain, or use another node of it") \
 	E(L017, parent_silent,    WARN,  "the Outbox has said nothing in the blocks that were read; it is read on", "nothing on a new chain; else check parent_chain.outbox_address and start_block") \
 	E(L018, settles,          INFO,  "the parent chain has settled a block", "") \
+	E(L019, unknown_event,    WARN,  "a contract is newer than the profile: it emits an event that the profile does not know", "use a profile of the contract's date, since there may be requests that nobody hears; if the event is of no interest, add its line to other_events in the profile; then kms-connector reload") \
+	E(L020, look_failed,      WARN,  "it cannot be seen whether the contracts emit events that the profile does not know; requests are read all the same", "nothing, unless it lasts: use a node that serves eth_getLogs without topics") \
 	E(X001, core_down,        WARN,  "the Core cannot be reached; requests wait", "check the Core; it is asked again by itself") \
 	E(X002, core_up,          INFO,  "the Core answers again", "") \
 	E(X003, core_forgot,      INFO,  "the Core does not know a request any more; it is asked again", "") \

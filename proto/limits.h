@@ -1,5 +1,6 @@
 /*
- * limits - what is kept and told of the requests' changes of state, and how much of it.
+ * limits - what is kept and told of the requests' changes of state and of the contracts' events,
+ * and how much of it.
  */
 #pragma once
 
@@ -14,7 +15,10 @@
 	L(EVENTS_CLIENTS,   32,      "clients of /v1/events; one more is answered 503") \
 	L(EVENTS_BUFFER,    524288,  "bytes that wait for one client of /v1/events; the rest stays in the store") \
 	L(EVENTS_STALL_S,   10,      "seconds for which a client of /v1/events may take nothing of what waits; then it is cut off") \
-	L(EVENTS_ALIVE_S,   15,      "seconds between two comment lines that show a client of /v1/events that we live")
+	L(EVENTS_ALIVE_S,   15,      "seconds between two comment lines that show a client of /v1/events that we live") \
+	L(UNKNOWN_EVERY_S,  3600,    "seconds of the chain's time between two looks for events that the profile does not know") \
+	L(UNKNOWN_BACK,     50000,   "blocks below the finalized one; older ones are not looked at for such events") \
+	L(UNKNOWN_KINDS,    32,      "such events of one chain that are told, each once from one start to the next; all are counted")
 
 enum limit {
 #define L(name, value, text) LIMIT_##name = value,

@@ -10,13 +10,14 @@
 #include "submitter/submitter.h"
 
 #define ESTIMATE_TIMEOUT_S 10.0
-#define TRIES_MAX          6	/* of reverts that may be the node's delay */
-#define UNASKED_TRIES_MAX  40	/* about ten minutes: a node behind, or a block that will leave */
+#define UNKNOWN_FOR_MS     10000	/* a revert that may be the node's delay is believed then */
+#define UNASKED_FOR_MS     600000	/* a node behind, or a block that will leave */
 #define ALIKE_MAX          5	/* requests that revert alike within a minute are one trouble */
 #define ALIKE_WITHIN_MS    60000
 #define ODD_SAID_MS        60000
 #define BACKOFF_MIN_MS     250
 #define BACKOFF_MAX_MS     15000
+#define BACKOFF_PART       4	/* it waits a quarter of the time that its trouble has lasted */
 #define PARAMS_MAX         (2 * IPC_CALLDATA_MAX + 300)
 
 struct answer *find_answer(struct lane *l, uint64_t op)
@@ -95,11 +96,27 @@ void answer_replace(struct answer *a)
 
 static void later(struct answer *a)
 {
-	uint64_t wait = (uint64_t)BACKOFF_MIN_MS << (a->tries < 6 ? a->tries : 6);
+	uint64_t now = clock_mono_ms();
 
+	if (!a->failing_ms)
+		a->failing_ms = now;
+	uint64_t wait = (now - a->failing_ms) / BACKOFF_PART;
+	wait = wait > BACKOFF_MIN_MS ? wait : BACKOFF_MIN_MS;
 	a->step = ANSWER_TRY;
-	a->tries++;
-	a->wait_until_ms = clock_mono_ms() + (wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
+	a->wait_until_ms = now + (wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
+}
+
+/* The contract refuses, and the node may only be behind: again, unless it has for so long. */
+static void later_within(struct answer *a, uint64_t patience_ms, const char *why)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (!a->reverting_ms)
+		a->reverting_ms = now;
+	if (now - a->reverting_ms < patience_ms)
+		later(a);
+	else
+		answer_failed(a, FAIL_unknown, why);
 }
 
 /* Reverts that no profile knows: one is the request's own, many are one trouble. */
@@ -140,12 +157,10 @@ static void on_unknown_revert(struct answer *a, const char *why)
 	}
 	if (is_alike(a)) {
 		a->step = ANSWER_TRY;
-		a->reverts = 0;
+		a->reverting_ms = 0;
 		a->wait_until_ms = now;		/* the others are canaries first */
-	} else if (a->reverts++ < TRIES_MAX) {
-		later(a);
 	} else {
-		answer_failed(a, FAIL_unknown, why);
+		later_within(a, UNKNOWN_FOR_MS, why);
 	}
 }
 
@@ -186,10 +201,7 @@ static void on_revert(struct answer *a, const struct jsonrpc_reply *r)
 	case REVERT_not_requested:
 		/* The listener has seen the request: this node has not, or its block is leaving. */
 		jsonrpc_move_on(l->rpc, r->endpoint);
-		if (a->reverts++ < UNASKED_TRIES_MAX)
-			later(a);
-		else
-			answer_failed(a, FAIL_unknown, why);
+		later_within(a, UNASKED_FOR_MS, why);
 		return;
 	case REVERT_unknown:
 	case REVERT_COUNT:
@@ -239,6 +251,7 @@ static void on_estimated(struct answer *a, uint64_t gas)
 	/* Twice as much: the answer that reaches the contract's threshold does more than was tried,
 	   and whose answer that is shows only in the block.  What is not used is not paid. */
 	a->gas = 2 * gas < s->max_gas ? 2 * gas : s->max_gas;
+	a->failing_ms = a->reverting_ms = 0;
 	a->step = ANSWER_SIGN;
 	lane_work(a->lane);
 }

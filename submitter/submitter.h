@@ -31,8 +31,8 @@ struct answer {
 	struct b32 id, handles_hash, public_key_hash;
 	struct addr contract;
 	struct bytes calldata;		/* owned */
-	unsigned tries;			/* for the back-off */
-	unsigned reverts;		/* said by the contract, that may be the node's delay */
+	uint64_t failing_ms;		/* monotonic: since when it is tried in vain, or 0 */
+	uint64_t reverting_ms;		/* since when the contract refuses it, maybe the node's delay */
 	struct b32 cause;		/* hash of what the last one said, when no profile knows it */
 	uint64_t wait_until_ms;		/* monotonic; not before */
 	bool replace;			/* its first nonce is used or lost */

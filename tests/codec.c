@@ -45,6 +45,8 @@ static void load(const char *name, const char *chain, int count, char **pairs)
 	put_contracts(s, chain, count, pairs);
 	profile_file_put(&file, &choice, s);
 	bool good = profile_file_check(&file, s, &profile);
+	settings_free(&s);
+	profile_file_close(&file);
 	if (trouble_print(&t, stderr) || !good)
 		exit(1);
 }

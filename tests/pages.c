@@ -112,7 +112,8 @@ static void print_man1(void)
 #define R(path, answer, query, text) print_route(path, query, text);
 	ROUTES(R)
 #undef R
-	printf(".SH LIMITS\nOf what is kept and told of the requests' changes of state.\n");
+	printf(".SH LIMITS\nOf what is kept and told of the requests' changes of state and of the "
+	       "contracts' events.\n");
 #define L(name, value, text) print_limit(#name, value, text);
 	LIMITS(L)
 #undef L

@@ -57,6 +57,15 @@ void audit_join(struct audit *a, const struct audit *more, const char *where)
 
 /* Nodes. */
 
+void audit_nodes_add(const struct profile_read *r, struct abi_view root, const struct addr *account,
+		     struct audit_nodes *out)
+{
+	if (out->count == AUDIT_NODES_MAX ||
+	    profile_identity(r, root, account, &out->node[out->count].identity) != OK)
+		return;
+	out->node[out->count++].account = *account;
+}
+
 enum err audit_nodes_read(const struct profile_read *r, struct abi_view root, struct audit_nodes *out)
 {
 	struct abi_view list, key;
@@ -70,9 +79,7 @@ enum err audit_nodes_read(const struct profile_read *r, struct abi_view root, st
 		if (!abi_member(abi_item(list, i), r->key, &key) || abi_type_of(key) != ABI_ADDRESS)
 			return ERR_FORMAT;
 		struct addr account = abi_addr(key);
-		out->node[out->count].account = account;
-		if (profile_identity(r, root, &account, &out->node[out->count].identity) == OK)
-			out->count++;
+		audit_nodes_add(r, root, &account, out);
 	}
 	return OK;
 }

@@ -40,6 +40,10 @@ struct audit_nodes {
 enum err audit_nodes_read(const struct profile_read *r, struct abi_view root,
 			  struct audit_nodes *out) MUST_CHECK;
 
+/* The same of one account, where nodes are read one by one. */
+void audit_nodes_add(const struct profile_read *r, struct abi_view root, const struct addr *account,
+		     struct audit_nodes *out);
+
 /* One answer.  All borrowed. */
 struct audit_answer {
 	const struct profile *profile;

@@ -47,6 +47,34 @@ static void go_on(struct bodies *b);
 
 /* Buckets. */
 
+static const char *find_bucket(const struct buckets *b, const struct addr *holder)
+{
+	for (unsigned i = 0; i < b->count; i++)
+		if (addr_eq(&b->bucket[i].holder, holder))
+			return b->bucket[i].url;
+	return NULL;
+}
+
+bool buckets_know(const struct buckets *b, const struct addr *holder)
+{
+	return find_bucket(b, holder) != NULL;
+}
+
+void buckets_add(struct buckets *b, const struct addr *holder, struct bytes url)
+{
+	bool usable = url.len < S3_BUCKET_MAX && (url.len == 0 || !memchr(url.p, 0, url.len));
+
+	if (b->count == BODIES_BUCKETS_MAX)
+		b->count = 0;
+	b->bucket[b->count].holder = *holder;
+	b->bucket[b->count].url[0] = '\0';
+	if (usable && url.len) {
+		memcpy(b->bucket[b->count].url, url.p, url.len);
+		b->bucket[b->count].url[url.len] = '\0';
+	}
+	b->count++;
+}
+
 enum err buckets_read(const struct profile_read *r, struct abi_view root, struct buckets *out)
 {
 	struct abi_view list, key, value;
@@ -58,22 +86,10 @@ enum err buckets_read(const struct profile_read *r, struct abi_view root, struct
 		if (!abi_member(abi_item(list, i), r->key, &key) ||
 		    !abi_member(abi_item(list, i), r->value, &value))
 			return ERR_FORMAT;
-		struct bytes url = abi_bytes(value);
-		if (url.len == 0 || url.len >= S3_BUCKET_MAX || memchr(url.p, 0, url.len))
-			continue;
-		out->bucket[out->count].holder = abi_addr(key);
-		memcpy(out->bucket[out->count].url, url.p, url.len);
-		out->bucket[out->count++].url[url.len] = '\0';
+		struct addr holder = abi_addr(key);
+		buckets_add(out, &holder, abi_bytes(value));
 	}
 	return OK;
-}
-
-static const char *find_bucket(const struct buckets *b, const struct addr *holder)
-{
-	for (unsigned i = 0; i < b->count; i++)
-		if (addr_eq(&b->bucket[i].holder, holder))
-			return b->bucket[i].url;
-	return NULL;
 }
 
 /* One copy. */
@@ -201,7 +217,7 @@ static bool ask_next(struct bodies *b)
 	if (b->holder == m->count || (b->holder == 0 && was_seen(r, b->material)))
 		return false;
 	const char *bucket = find_bucket(b->buckets, &r->coprocessor[m->first + b->holder++]);
-	if (bucket)
+	if (bucket && *bucket)
 		ask(b, b->material, bucket);
 	return true;
 }

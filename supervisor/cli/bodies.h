@@ -13,15 +13,21 @@
 
 #define BODIES_BUCKETS_MAX 128
 
-/* Buckets by who registered them. */
+/* Buckets by who registered them; "" for who has none. */
 struct buckets {
 	unsigned count;
+	bool is_list;			/* all that are registered */
 	struct { struct addr holder; char url[S3_BUCKET_MAX]; } bucket[BODIES_BUCKETS_MAX];
 };
 
 /* From what the read coprocessor_bucket returned. */
 enum err buckets_read(const struct profile_read *r, struct abi_view root, struct buckets *out)
 	MUST_CHECK;
+
+/* Those of one account, where coprocessors are read one by one.  When there is no room, the others
+   are forgotten. */
+bool buckets_know(const struct buckets *b, const struct addr *holder);
+void buckets_add(struct buckets *b, const struct addr *holder, struct bytes url);
 
 struct bodies;
 

@@ -58,6 +58,7 @@ enum err chain_read_at(struct chain_reader *r, unsigned contract, const struct a
 	char params[2 * CALL_MAX + 200], to[ADDR_TEXT], hex[2 * CALL_MAX + 3];
 	size_t len;
 
+	r->reverted = false;
 	snprintf(r->why, sizeof(r->why), "no node of chain %llu answers", (unsigned long long)c->chain);
 	if (!url)
 		return ERR_CLOSED;
@@ -69,6 +70,7 @@ enum err chain_read_at(struct chain_reader *r, unsigned contract, const struct a
 	e = node_call(url, "eth_call", params, &reply);
 	if (e) {
 		snprintf(r->why, sizeof(r->why), "%.190s", reply.why);
+		r->reverted = reply.reverted;
 	} else {
 		snprintf(r->why, sizeof(r->why), "the contract returns something else: does the profile "
 			 "fit it?");

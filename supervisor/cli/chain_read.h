@@ -17,6 +17,7 @@ struct chain_reader {
 	uint64_t chain[8];
 	unsigned chains;
 	char why[200];				/* after a failure */
+	bool reverted;				/* it was the contract's refusal */
 };
 
 /* Asks every chain's nodes for their chain id.  The reader is large: keep it static. */

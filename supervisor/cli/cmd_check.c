@@ -96,6 +96,12 @@ static void print_operations(const struct connector_config *c)
 			printf("  %-22sfrom %-10s %s\n", op_name(kind), finality,
 			       what_becomes(c, (enum op_kind)kind));
 	}
+	if (find_setting(s, "other"))
+		printf("  %-22stold, but for %s that the profile names\n", "any other event",
+		       get_setting(s, "other"));
+	else
+		printf("  %-22snot looked for: the profile has no other_events\n",
+		       "any other event");
 }
 
 static void print_core(const struct settings *s)

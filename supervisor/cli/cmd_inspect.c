@@ -4,6 +4,7 @@
  */
 #include "supervisor/cli/chain_read.h"
 #include "supervisor/cli/commands.h"
+#include "supervisor/cli/registry.h"
 
 #define DEPTH_MAX 6
 #define ACCOUNTS_MAX 256	/* nodes, or coprocessors, that are read one by one */
@@ -111,22 +112,14 @@ static void print_view(const struct profile_read *read, const struct addr *accou
 /* Whose views are read by account, as the contracts list them; without a list our own. */
 static unsigned find_accounts(enum profile_read_name name, struct addr out[ACCOUNTS_MAX])
 {
-	const struct profile_read *list = &reader.profile.read[name == READ_coprocessor_bucket
-							       ? READ_coprocessor_accounts
-							       : READ_kms_accounts];
-	struct abi_view root, value;
-	unsigned count = 0;
+	enum profile_read_name list =
+		name == READ_coprocessor_bucket ? READ_coprocessor_accounts : READ_kms_accounts;
+	unsigned count;
 
+	if (registry_accounts(&reader, list, "latest", out, ACCOUNTS_MAX, &count) != ERR_MISSING)
+		return count;
 	out[0] = reader.config->account;
-	if (!list->present)
-		return 1;
-	if (read_view(list, &out[0], &root) || !abi_member_at(root, 0, &value) ||
-	    abi_type_of(value) != ABI_ARRAY)
-		return 0;
-	for (uint32_t i = 0; i < abi_count(value) && count < ACCOUNTS_MAX; i++)
-		if (abi_type_of(abi_item(value, i)) == ABI_ADDRESS)
-			out[count++] = abi_addr(abi_item(value, i));
-	return count;
+	return 1;
 }
 
 static void print_read(enum profile_read_name name, const char *text)

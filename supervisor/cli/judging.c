@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "supervisor/cli/bodies.h"
+#include "supervisor/cli/registry.h"
 #include "supervisor/cli/verify.h"
 
 #define REQUEST_SPAN 4096	/* blocks of the first look */
@@ -17,8 +17,8 @@ static struct {
 	struct bodies *bodies;
 	struct audit_nodes now, then;
 	struct buckets buckets;
-	bool has_nodes, has_buckets;
-	char nodes_why[200], buckets_why[200];
+	bool has_nodes;
+	char nodes_why[200];
 } with;
 
 /* The request. */
@@ -116,35 +116,6 @@ static bool find_asked(struct verdict *t, uint64_t block, struct asked *s)
 	return false;
 }
 
-/* Who was registered. */
-
-static enum err read_nodes(const char *number, struct audit_nodes *out)
-{
-	const struct profile_read *r = &with.profile->read[READ_kms_identity];
-	struct abi_view root;
-
-	snprintf(with.reader->why, sizeof(with.reader->why), "the profile does not say who the nodes are");
-	if (!r->present)
-		return ERR_MISSING;
-	enum err e = chain_read_at(with.reader, r->contract, &r->function, NULL, 0, number, &root);
-	return e ? e : audit_nodes_read(r, root, out);
-}
-
-static void read_lists(void)
-{
-	const struct profile_read *r = &with.profile->read[READ_coprocessor_bucket];
-	struct abi_view root;
-
-	with.has_nodes = read_nodes("latest", &with.now) == OK;
-	snprintf(with.nodes_why, sizeof(with.nodes_why), "%s", with.reader->why);
-	snprintf(with.buckets_why, sizeof(with.buckets_why), "the profile does not say where they are");
-	if (!r->present)
-		return;
-	with.has_buckets = chain_read(with.reader, r->contract, &r->function, NULL, 0, &root) == OK &&
-			   buckets_read(r, root, &with.buckets) == OK;
-	snprintf(with.buckets_why, sizeof(with.buckets_why), "%s", with.reader->why);
-}
-
 /* The parts of an answer. */
 
 static void judge_call(struct audit_answer *a, const struct past_log *log, const struct past_tx *tx,
@@ -180,7 +151,7 @@ static void judge_signatures(struct audit_answer *a, const struct past_log *log,
 	if (!a->is_stranger)
 		return;
 	snprintf(number, sizeof(number), "0x%" PRIx64, log->block);
-	if (read_nodes(number, &with.then) != OK) {
+	if (registry_nodes(with.reader, number, &with.then) != OK) {
 		with.then = with.now;
 		with.then.doubt = doubt;
 		snprintf(doubt, sizeof(doubt), "who was registered then is not known: %.100s",
@@ -220,10 +191,11 @@ static void judge_bodies(struct verdict *t, const struct request *r)
 		return;
 	t->has_bodies = true;
 	t->ciphertexts = r->materials;
-	if (with.has_buckets || with.profile->ciphertext_inline)
+	if (with.profile->ciphertext_inline ||
+	    registry_buckets(with.reader, r, &with.buckets) == OK)
 		bodies_check(with.bodies, with.profile, r, &with.buckets, &t->audit);
 	else
-		audit_unknown(&t->audit, "its ciphertexts: %s", with.buckets_why);
+		audit_unknown(&t->audit, "its ciphertexts: %s", with.reader->why);
 }
 
 uint64_t judging_judge(struct verdict *t, const struct profile_answered *row, const struct past_log *log,
@@ -250,7 +222,8 @@ void judging_open(struct chain_reader *r, const struct connector_config *c)
 	with.bodies = bodies_open(c->child[ROLE_EXECUTOR], fd);
 	if (fd >= 0)
 		close(fd);
-	read_lists();
+	with.has_nodes = registry_nodes(r, "latest", &with.now) == OK;
+	snprintf(with.nodes_why, sizeof(with.nodes_why), "%s", r->why);
 }
 
 void judging_close(void)

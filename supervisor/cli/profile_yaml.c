@@ -2,18 +2,13 @@
 
 #include "supervisor/cli/profile_yaml.h"
 
-#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/log.h"
 #include "supervisor/cli/document.h"
+#include "supervisor/cli/profile_path.h"
 #include "supervisor/cli/suggest.h"
-
-#ifndef PROFILE_DIR
-#define PROFILE_DIR "/usr/share/kms-connector/profiles"
-#endif
 
 /* Where the line of PATH came from; with KEY it is the name of the node, not its value. */
 struct origin {
@@ -35,57 +30,19 @@ static struct place place_of(const struct profile_file *f, struct config_mark ma
 }
 
 static const char *const sections[] = {
-	"profile", "contracts", "requests", "responses", "answers", "reverts", "reads", "done", "eip712",
-	"ciphertexts", "access", "fhe_params", "user_signature",
+	"profile", "contracts", "requests", "responses", "answers", "other_events", "reverts", "reads",
+	"done", "eip712", "ciphertexts", "access", "fhe_params", "user_signature",
 };
+
+/* All others are maps. */
+static const char *const no_maps[] = { "profile", "other_events", "access" };
 
 static const char *const required[] = {
 	"profile", "contracts", "requests", "responses", "reverts", "eip712", "ciphertexts",
 	"fhe_params",
 };
 
-/* From here on: finding and opening. */
-
-/* In DIR of a folder above this program. */
-static char *find_above(const char *dir, const char *name)
-{
-	char exe[PATH_MAX], path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-
-	for (exe[n > 0 ? n : 0] = '\0'; *exe; *strrchr(exe, '/') = '\0')
-		if (snprintf(path, sizeof(path), "%s/%s/%s.yaml", exe, dir, name) <
-		    (int)sizeof(path) && access(path, F_OK) == 0)
-			return strdup(path);
-	return NULL;
-}
-
-/* Paths count from the configuration's directory, not from where somebody stands. */
-static char *path_beside(const char *config, const char *name)
-{
-	const char *slash = strrchr(config, '/');
-	char *out;
-
-	if (*name == '/' || !slash)
-		return strdup(name);
-	check(asprintf(&out, "%.*s/%s", (int)(slash - config), config, name) > 0);
-	return out;
-}
-
-/* A program takes the profiles it came with: those of its installation, wherever that was moved
-   to, or of the tree it was built in. */
-static char *find_profile(const char *config, const char *name)
-{
-	char path[PATH_MAX], *found;
-
-	if (strchr(name, '/'))
-		return path_beside(config, name);
-	found = find_above("share/kms-connector/profiles", name);
-	found = found ? found : find_above("proto/profiles", name);
-	if (found)
-		return found;
-	snprintf(path, sizeof(path), "%s/%s.yaml", PROFILE_DIR, name);
-	return access(path, F_OK) == 0 ? strdup(path) : NULL;
-}
+/* From here on: opening. */
 
 static const struct config_node *section(const struct profile_file *f, const char *name)
 {
@@ -137,6 +94,14 @@ static void read_contract(struct profile_file *f, const struct config_node *m)
 	};
 }
 
+static void check_map(struct profile_file *f, const struct config_node *m)
+{
+	for (size_t i = 0; i < ARRAY_LEN(no_maps); i++)
+		if (strcmp(m->key, no_maps[i]) == 0)
+			return;
+	is_map(f, m);
+}
+
 static bool check_sections(struct profile_file *f)
 {
 	struct troubles *t = f->troubles;
@@ -153,8 +118,7 @@ static bool check_sections(struct profile_file *f)
 		if (!find_member(root, required[i]))
 			trouble_error(t, top, "the section %s is missing; add it", required[i]);
 	for (const struct config_node *m = root->first; m; m = m->next)
-		if (strcmp(m->key, "profile") != 0 && strcmp(m->key, "access") != 0)
-			is_map(f, m);
+		check_map(f, m);
 	return t->errors == before;
 }
 
@@ -178,7 +142,7 @@ bool profile_file_open(struct profile_file *f, const char *config, const char *n
 {
 	size_t len;
 
-	*f = (struct profile_file){ .troubles = t, .path = find_profile(config, name) };
+	*f = (struct profile_file){ .troubles = t, .path = profile_path(config, name) };
 	if (!f->path) {
 		trouble_error(t, at, "there is no profile \"%.60s\"; write httpz, or the path of a "
 			      "profile with a slash", name);
@@ -389,6 +353,23 @@ static void put_answer(struct writer *w, const struct config_node *answer)
 			      "response for %s; add it to the section responses", answer->key);
 }
 
+static void put_others(struct writer *w)
+{
+	const struct config_node *list = section(w->f, "other_events");
+	unsigned i = 0;
+
+	if (!list)
+		return;
+	if (list->type != CONFIG_LIST) {
+		trouble_error(w->f->troubles, place_of(w->f, list->mark), "a list of event lines "
+			      "must stand here; begin each with \"-\"");
+		return;
+	}
+	put_count(w, list, "other", list->count);
+	for (const struct config_node *line = list->first; line; line = line->next)
+		put(w, line, false, "other.%u", i++);
+}
+
 static void put_reverts(struct writer *w, const struct config_node *meaning)
 {
 	if (meaning->type != CONFIG_LIST) {
@@ -543,6 +524,7 @@ void profile_file_put(struct profile_file *f, const struct profile_choice *choic
 			put_answer(&w, m);
 		put_count(&w, section(f, "answers"), "answer", w.answers);
 	}
+	put_others(&w);
 	for (const struct config_node *m = section(f, "reverts")->first; m; m = m->next)
 		put_reverts(&w, m);
 	put_count(&w, section(f, "reverts"), "revert", w.reverts);
@@ -568,6 +550,11 @@ static struct place place_of_line(const struct profile_file *f, const char *path
 						  : config_mark_in(o->node, column));
 	}
 	return place_of(f, (struct config_mark){ .line = 1, .column = 1 });
+}
+
+struct place profile_file_place(const struct profile_file *f, const char *path)
+{
+	return place_of_line(f, path, 0);
 }
 
 static void say(void *owner, const char *path, unsigned column, const char *why)

@@ -26,9 +26,8 @@ struct profile_file {
 };
 
 /*
- * Find (a name: in share/kms-connector/profiles or proto/profiles above this program, then in
- * PROFILE_DIR; with a slash: a path from the directory of the file CONFIG) and read.  AT is the
- * option that names it.  False and trouble when it cannot be used.
+ * Find (as profile_path() says) and read.  AT is the option that names it.  False and trouble
+ * when it cannot be used.
  */
 bool profile_file_open(struct profile_file *f, const char *config, const char *name,
 		       struct place at, struct troubles *t);
@@ -47,6 +46,9 @@ struct profile_choice {
 /* The lines of all sections but contract.*, added to S. */
 void profile_file_put(struct profile_file *f, const struct profile_choice *choice,
 		      struct settings *s);
+
+/* Where the line of a path stands in the file, once it was put; its first line if nowhere. */
+struct place profile_file_place(const struct profile_file *f, const char *path);
 
 /* Parse the lines of S as the children will; false and trouble when they are not sound. */
 bool profile_file_check(struct profile_file *f, const struct settings *s, struct profile *out);

@@ -13,6 +13,7 @@
 
 #include "common/log.h"
 #include "common/proc.h"
+#include "proto/settlement.h"
 #include "supervisor/cli/resolver.h"
 
 #define CORES_MAX   32
@@ -36,8 +37,10 @@ static const struct { const char *pattern; unsigned children; bool network; } ro
 	{ "request", TO_L | TO_X, true },
 	{ "request.*", TO_L | TO_X, true },
 	{ "response*", TO_X | TO_T | TO_K, true },
-	{ "answer", TO_X, false },
-	{ "answer.*", TO_X, false },
+	{ "answer", TO_L | TO_X, false },
+	{ "answer.*", TO_L | TO_X, false },
+	{ "other", TO_L, false },
+	{ "other.*", TO_L, false },
 	{ "eip712.*", TO_X | TO_T | TO_K, true },
 	{ "revert*", TO_X | TO_T, true },
 	{ "read.*", TO_X, true },
@@ -379,6 +382,42 @@ static void check_user_signature(struct resolver *r, const struct profile *p)
 			      "stands; write off, or use another profile");
 }
 
+/* The level is the configuration's or the profile's. */
+static struct place place_of_finality(const struct resolver *r, unsigned request, enum op_kind kind)
+{
+	char path[SETTINGS_PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(finalities); i++)
+		if (finalities[i].kind == kind && r->choice.finality[kind])
+			return resolver_value(r, finalities[i].option)->place;
+	snprintf(path, sizeof(path), "request.%u.finality", request);
+	return profile_file_place(&r->profile, path);
+}
+
+/* A decryption whose deadline comes before its block can be settled is never answered. */
+static void check_deadline(struct resolver *r, const struct profile *p)
+{
+	const struct option_value *deadline = resolver_value(r, OPT_request_deadline);
+	bool said[KIND_COUNT] = { false };
+
+	if (!deadline->usable || deadline->parsed.number > SETTLED_AGE_S)
+		return;
+	for (unsigned i = 0; i < p->requests; i++) {
+		enum op_kind kind = p->request[i].kind;
+
+		if (op_group(kind) != OP_DECRYPTION || said[kind] ||
+		    strcmp(p->request[i].finality, "settled") != 0)
+			continue;
+		said[kind] = true;
+		trouble_warning(r->t, place_of_finality(r, i, kind),
+				"%s expires after request_deadline (%s), before its block can be "
+				"settled (%u days); write request_deadline: %ud, or a level below "
+				"settled",
+				op_name(kind), deadline->text, SETTLED_AGE_S / 86400,
+				SETTLED_AGE_S / 86400 + 1);
+	}
+}
+
 static void open_profile(struct resolver *r)
 {
 	const struct option_value *v = resolver_value(r, OPT_profile);
@@ -409,6 +448,7 @@ void resolve_document(struct document *d, struct connector_config *c)
 		profile_file_put(&r.profile, &r.choice, r.all);
 		profile_file_check(&r.profile, r.all, &profile);
 		check_user_signature(&r, &profile);
+		check_deadline(&r, &profile);
 	}
 	if (!r.t->errors) {
 		put_network(&r, c);

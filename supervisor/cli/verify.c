@@ -209,7 +209,8 @@ void verify_one(struct verify *v, enum op_kind kind, const struct b32 *id)
 	past_filter(filter, contract_of(row), &row->event, row->role[ANSWERED_id], id);
 	search(&s, filter, ONE_SPAN);
 	if (!s.only->is_answered)
-		audit_unknown(&s.only->audit, "no answer to it is on the chain, as far as the node tells");
+		audit_unknown(&s.only->audit,
+			      "no event of its answer is on the chain, as far as the node tells");
 }
 
 void verify_open(struct verify *v, const struct connector_config *c)

@@ -7,7 +7,7 @@
  * has, ends the program: so a run can be shown to find something.
  *
  * Seed files in: tests/configs/profiles proto/profiles
- * Links: supervisor/cli/profile_yaml.c supervisor/cli/trouble.c supervisor/cli/document.c supervisor/cli/suggest.c supervisor/cli/value.c
+ * Links: supervisor/cli/profile_yaml.c supervisor/cli/profile_path.c supervisor/cli/trouble.c supervisor/cli/document.c supervisor/cli/suggest.c supervisor/cli/value.c
  */
 #include <stdlib.h>
 
@@ -36,6 +36,7 @@ static void check_sound(const struct profile *p)
 {
 	check(p->requests <= PROFILE_REQUESTS_MAX && p->responses <= PROFILE_RESPONSES_MAX);
 	check(p->reverts <= PROFILE_REVERTS_MAX && p->fhe_params <= ARRAY_LEN(p->fhe_param));
+	check(p->others <= PROFILE_OTHERS_MAX && (p->has_others || p->others == 0));
 	for (unsigned i = 0; i < p->requests; i++) {
 		const struct profile_request *r = &p->request[i];
 

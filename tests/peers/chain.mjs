@@ -83,6 +83,27 @@ export async function startChain(options = {}) {
     });
   }
 
+  /*
+   * anvil can file a transaction under "queued" although its nonce is the next one (its
+   * predecessor was mined in that instant), and leaves it there for ever.  No node that we stand
+   * before does so: what stays so from one look to the next is dropped, and its sender, who hears
+   * nothing, sends it again.
+   */
+  let jammed = new Set();
+  async function unjam() {
+    const { queued } = await self.rpc('txpool_status');
+    const found = new Set();
+    const senders = Number(queued) ? Object.entries((await self.rpc('txpool_content')).queued) : [];
+    for (const [sender, byNonce] of senders) {
+      const next = byNonce[Number(await self.rpc('eth_getTransactionCount', sender, 'latest'))];
+      if (next && jammed.has(next.hash)) await self.rpc('anvil_dropTransaction', next.hash);
+      else if (next) found.add(next.hash);
+    }
+    jammed = found;
+  }
+  let watching = true;
+  const watch = () => setTimeout(() => unjam().catch(() => {}).then(() => watching && watch()), 500).unref();
+
   self.rpc = (method, ...params) => rpcCall(httpUrl, method, params);
   self.batch = (calls, size) => rpcBatch(httpUrl, calls, size);
   self.mine = (blocks = 1) => self.rpc('anvil_mine', `0x${blocks.toString(16)}`);
@@ -106,6 +127,7 @@ export async function startChain(options = {}) {
     await launch();
   };
   self.stop = async () => {
+    watching = false;
     self.provider.destroy();
     await self.proc.kill();
     removeDir(dir);
@@ -120,5 +142,6 @@ export async function startChain(options = {}) {
     batchStallTime: 1,
   });
   await launch();
+  watch();
   return self;
 }

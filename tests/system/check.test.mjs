@@ -206,6 +206,21 @@ test('check --online where identities are public keys', async () => {
 
 // ---- starting ----
 
+test('a decryption that expires before it can be settled: check says it, and so does the start', async () => {
+  const warning = /config\.yaml:(\d+):(\d+): warning: user_decryption expires after request_deadline \(24h\), before its block can be settled \(8 days\); write request_deadline: 9d, or a level below settled\n/;
+  world.writeConfig({ finality: { user_decryption: 'settled' } });
+  const { code, output } = await world.cli('check');
+  assert.equal(code, 0, output);
+  const [, line, column] = warning.exec(output);
+  const text = fs.readFileSync(world.configFile, 'utf8').split('\n')[line - 1];
+  assert.equal(text.slice(column - 1), '"settled"}', text);
+  const from = look.mark();
+  await (await world.startConnector({ init: false })).exited; /* there is no journal yet */
+  assert.match(world.log().slice(from), warning);
+  world.writeConfig({ request_deadline: '9d' });
+  assert.doesNotMatch((await world.cli('check')).output, /before its block can be settled/);
+});
+
 test('run without a journal, without a readable key, and twice', async () => {
   const run = async () => {
     const from = look.mark();

@@ -4,7 +4,7 @@
  * killed and stays away for a minute.  At the end the chain is asked what happened.
  */
 import { sleep, until } from '../peers/process.mjs';
-import { ledgerLines, makeScreen, seconds, shownId } from './demo-screen.mjs';
+import { ledgerLines, makeScreen, seconds, shownId, verifyRow } from './demo-screen.mjs';
 import { joinWorld, startWorld } from './world.mjs';
 
 const count = Math.min(13, Math.max(4, Number(process.env.NODES) || 4));
@@ -103,6 +103,7 @@ async function tell({ usual, during, back }) {
     ['requests asked', asked, `${asked}`, true],
     ['consensus events', events.size, `${asked}: one for each`, events.size === asked],
     ['answers right', right, `${asked}`, right === asked],
+    await verifyRow(nodes[0], world.requests),
     ['ms to consensus while it caught up', during, `at most ${slow}: as before`, during <= slow],
     ['seconds to catch up', (back / 1000).toFixed(1), 'at most 20', back <= 20000],
   ];

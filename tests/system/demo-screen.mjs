@@ -100,3 +100,13 @@ export function ledgerLines(rows, paint) {
     return `  ${what.padEnd(34)} ${values[i].padStart(wide)}   ${verdict}   ${should}`.trimEnd();
   });
 }
+
+/** What `verify --last 100` makes of a node's chain, as a row of the ledger. */
+export async function verifyRow(node, requests) {
+  const decryptions = [...requests.values()].filter((r) => ['public', 'user'].includes(r.kind)).length;
+  const { code, output } = await node.cli('verify', '--last', '100');
+  const sum = output.trimEnd().split('\n').at(-1);
+  const right = /: (\d+) right, 0 wrong, 0 cannot be checked$/.exec(sum)?.[1];
+  return ['right by `verify --last 100`', right ?? sum, `${decryptions}: each decryption, judged anew`,
+    code === 0 && Number(right) === decryptions];
+}

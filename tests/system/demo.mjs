@@ -10,7 +10,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startParent } from '../peers/parent.mjs';
 import { sleep, until } from '../peers/process.mjs';
-import { keyOps, ledgerLines, makeScreen, seconds, shownId as shown, tableHead } from './demo-screen.mjs';
+import { keyOps, ledgerLines, makeScreen, seconds, shownId as shown, tableHead, verifyRow } from './demo-screen.mjs';
 import { program, startWorld } from './world.mjs';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -302,6 +302,7 @@ async function ledger() {
     ['requests asked', said.asked, `${asked}`, said.asked === asked],
     ['consensus events', events.size, `${asked}: one for each`, events.size === asked],
     ['answers right', right, `${asked}: as encrypted, to their users' keys, ids as agreed`, right === asked],
+    await verifyRow(world, world.requests),
     ['transactions of our account', said.transactions, `${asked}: one for each`, said.transactions === asked],
     ['nonces used twice', said.nonces.usedTwice.length, '0', said.nonces.usedTwice.length === 0],
     ['holes in the nonces', said.nonces.holes.length, '0', said.nonces.holes.length === 0],

@@ -9,6 +9,7 @@ import { decryptionDomain, typesOf } from '../peers/eip712.mjs';
 import { encodeResult, plaintextOf } from '../peers/plaintext.mjs';
 import { until } from '../peers/process.mjs';
 
+const SEND_AGAIN_MS = 3000;
 const hostChainId = 12345n; /* the chain that handles say they come from */
 
 /** A handle that nobody used before, of an FHE type. */
@@ -63,11 +64,18 @@ export async function makeRequests({ chain, bucket, core, owner, manager, keys, 
       }
       const hashes = await chain.batch(raws.map((raw) => ['eth_sendRawTransaction', [raw]]));
       let open = hashes;
+      let sent = Date.now();
       const mined = new Map();
       await until(`${hashes.length} transactions of the owner`, async () => {
         const got = await chain.batch(open.map((hash) => ['eth_getTransactionReceipt', [hash]]));
         got.forEach((receipt, i) => receipt && mined.set(open[i], receipt));
         open = open.filter((hash) => !mined.has(hash));
+        if (open.length && Date.now() - sent > SEND_AGAIN_MS) {
+          sent = Date.now();
+          for (const raw of raws.filter((_, i) => !mined.has(hashes[i]))) {
+            await chain.rpc('eth_sendRawTransaction', raw).catch(() => {}); /* it knows it already */
+          }
+        }
         return open.length === 0;
       }, 60000, 50).catch(async (e) => {
         throw new Error(`${e.message}; ${await whyNot()}`);

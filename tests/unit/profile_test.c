@@ -307,14 +307,13 @@ Test(profile, the_page_names_every_word)
 }
 
 /* seed-interfaces: topic 0 of the events by which decryptions are finished. */
-Test(profile, httpz_answers)
+static void expect_answers(void)
 {
 	static const struct { enum op_kind kind; const char *event; bool one; } rows[] = {
 		{ KIND_public_decryption, "PublicDecryptionResponse(uint256,bytes,bytes[])", true },
 		{ KIND_user_decryption, "UserDecryptionResponse(uint256,bytes[],bytes[])", false },
 	};
 
-	load_httpz();
 	cr_expect_eq(profile.answered, ARRAY_LEN(rows));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct profile_answered *a = find_answered(&profile, rows[i].kind);
@@ -326,6 +325,67 @@ Test(profile, httpz_answers)
 		cr_expect_str_eq(a->role[ANSWERED_signatures], "signatures");
 	}
 	cr_expect_null(find_answered(&profile, KIND_keygen));
+}
+
+Test(profile, httpz_answers)
+{
+	load_httpz();
+	expect_answers();
+}
+
+Test(profile, april_answers)
+{
+	load_april();
+	expect_answers();
+}
+
+/* Topic 0, as the interfaces were compiled, of what else the contracts emit. */
+static void expect_others(const char *const *topics, size_t count)
+{
+	cr_expect(profile.has_others);
+	for (size_t i = 0; i < count; i++) {
+		struct b32 topic;
+		unsigned found = 0;
+
+		cr_assert_eq(hex_decode_exact(topics[i], 64, topic.b, 32), OK);
+		for (unsigned k = 0; k < profile.others; k++)
+			found += b32_eq(&profile.other[k], &topic);
+		cr_expect_eq(found, 1, "%s", topics[i]);
+	}
+}
+
+#define PRE_KEYGEN_RESPONSE "4187011e59171694872e08b3d3cdd3c901567aa0e38aaa6dbb4368837c1e8e34"
+#define OWNERSHIP "8be0079c531659141344cd1fd0a4f28419497f9722a3daafe3b4186f6b6457e0"
+#define PAUSED "62e78cea01bee320cd4e420270b5ea74000d11b0c9f74754ebdbfc544b05a258"
+
+Test(profile, httpz_other_events)
+{
+	static const char *const topics[] = {
+		PRE_KEYGEN_RESPONSE, OWNERSHIP, PAUSED,
+		"bcdb120c47ca63ddb02b232fb946c4156ae75dd935af40d70f95a19cceaca3d2",
+		"8a329aebbfb1f20529d9ae3319cbc5901013dcd317a678ed032f27c31bfefbc4",
+		"d9e0544e3b113dff474a0b881327a0a30db1c9dffaa5812652db297b1f8abf2a",
+		"301a52555b6fd003dc7c244c04940d34455083c8ad9e0a538f142675ff7cde15",
+		"fa8055b42ae4d76a291c5b2fcca6fc2364a928cc6c9051272f9c1201e1b13960",
+		"f56a7cb96ff22c1135219695e3781751f881e95f7cd25d217acf6facf354c825",
+	};
+
+	load_httpz();
+	expect_others(topics, ARRAY_LEN(topics));
+}
+
+Test(profile, april_other_events)
+{
+	static const char *const topics[] = {
+		PRE_KEYGEN_RESPONSE, OWNERSHIP, PAUSED,
+		"76863545735c29cf1c7ebb0028e734d1d738d2a5d099ba8b529c1793354ae312",
+		"bc9d79366dad6b972d61e3f1567ee2f1e24c0ce10c72dcfb1452ee3b35c8d13e",
+		"95c123ae3e63573231605272667e1410a9e3c618227ff509e3c6a152c664b3a2",
+		"c607d1695840ce0dc9d24a547edaec485e01e5939a540c2e4c23e360e2243767",
+	};
+
+	load_april();
+	expect_others(topics, ARRAY_LEN(topics));
 }
 
 /* A process that is given one section leaves the others empty. */
@@ -341,6 +401,7 @@ Test(profile, one_section)
 	cr_expect_eq(profile.reverts, 1);
 	cr_expect_eq(profile.requests, 0);
 	cr_expect_null(find_response(&profile, KIND_public_decryption));
+	cr_expect_not(profile.has_others);
 	settings_free(&s);
 }
 
