@@ -141,7 +141,7 @@ check: deps
 	@$(MAKE) --no-print-directory -j2 all tests-built
 	@B=$(B) tests/check.sh
 
-system: deps all
+system: deps all $(B)/test/fakechain
 	@B=$(B) tests/system.sh
 
 demo: deps

