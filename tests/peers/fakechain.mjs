@@ -25,28 +25,31 @@ const hex = (n) => `0x${BigInt(n).toString(16)}`;
 
 /**
  * Starts one.  Options: those of KNOBS in fakechain/node.h (chainId, blockMs, baseFee, safe,
- * finalized, gapMs, ...), port, addresses { httpz, manager, access }, and of startChain: blockTime
- * in seconds, slots.
+ * finalized, gapMs, ...), port, addresses { httpz, manager, access }, doors (how many ports: each is
+ * a node of the one chain, at httpUrls and wsUrls, and may have lies of its own), and of startChain:
+ * blockTime in seconds, slots.
  */
 export async function startFakeChain(options = {}) {
-  const { fake, addresses = {}, blockTime, slots, ...knobs } = options;
+  const { fake, addresses = {}, blockTime, slots, port, ...knobs } = options;
   const at = { ...places, ...addresses };
   const chainId = knobs.chainId ?? 421614;
   const settings = { chainId, ...at, ...knobs };
   if (blockTime) settings.blockMs = 1000 * blockTime;
   if (slots) Object.assign(settings, { safe: slots, finalized: 2 * slots });
 
-  const self = { chainId, blockTime, addresses: at, proc: null, port: options.port };
+  const self = { chainId, blockTime, addresses: at, proc: null };
 
   async function launch() {
-    self.proc = start(program, [JSON.stringify({ ...settings, port: self.port ?? 0 })], { output: 'pipe' });
+    const ports = self.ports ?? (port ? [port] : []);
+    self.proc = start(program, [JSON.stringify({ ...settings, ports })], { output: 'pipe' });
     self.pid = self.proc.pid;
-    ({ port: self.port } = await readyLine(self.proc));
+    ({ port: self.port, ports: self.ports } = await readyLine(self.proc));
   }
 
   await launch();
-  self.httpUrl = `http://127.0.0.1:${self.port}`;
-  self.wsUrl = `ws://127.0.0.1:${self.port}`;
+  self.httpUrls = self.ports.map((one) => `http://127.0.0.1:${one}`);
+  self.wsUrls = self.ports.map((one) => `ws://127.0.0.1:${one}`);
+  [self.httpUrl, self.wsUrl] = [self.httpUrls[0], self.wsUrls[0]];
   self.rpc = (method, ...params) => rpcCall(self.httpUrl, method, params);
   self.batch = (calls, size) => rpcBatch(self.httpUrl, calls, size);
   self.mine = (blocks = 1) => self.rpc('fake_mine', blocks);
@@ -102,7 +105,7 @@ export async function startFakeChain(options = {}) {
     return { contract: at[name], ...ifaces[name].encodeEventLog(event, args) };
   }), ...(perBlock ? [perBlock] : []));
 
-  /** Lies [{ lie, share, seed, methods, by, count }], names in fakechain/lies.h. */
+  /** Lies [{ lie, share, seed, methods, by, count, door }], names in fakechain/lies.h. */
   self.lie = (...lies) => self.rpc('fake_lie', ...lies);
   /** Ends all of them; how often each was told. */
   self.truth = () => self.rpc('fake_truth');

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import {
   Transaction, Wallet, WebSocketProvider, encodeRlp, getBytes, id as keccakOfText, keccak256, toBeArray, toBeHex,
 } from 'ethers';
+import { rpcCall } from './chain.mjs';
 import { compile } from './contracts.mjs';
 import { decryptionDomain, typesOf } from './eip712.mjs';
 import { faultsIn, startFakeChain } from './fakechain.mjs';
@@ -415,7 +416,12 @@ const lies = {
   }],
   cut_reply: [{}, async () => assert.rejects((await post('eth_getBlockByNumber', ['latest', true])).json())],
   stall: [{}, async () => assert.rejects(fetch(chain.httpUrl, { ...body('eth_blockNumber'), signal: AbortSignal.timeout(150) }))],
-  mute: [{ methods: ['eth_subscribe'] }, async () => ask()], /* what it does: the test of subscriptions */
+  mute: [{}, async () => { /* that nothing is heard then: the test of subscriptions */
+    const provider = new WebSocketProvider(chain.wsUrl, chain.chainId);
+    await provider.send('eth_subscribe', ['newHeads']);
+    await ask();
+    await provider.destroy();
+  }],
   rate_limited: [{}, async () => assert.equal((await errorOf(chain.rpc('eth_blockNumber'))).code, -32005)],
   wrong_id: [{}, async () => assert.equal((await (await post('eth_blockNumber')).json()).id, 1001)],
   no_reply: [{ count: 1 }, async () => assert.equal((await batchOf(3)).length, 2)],
@@ -539,6 +545,23 @@ test('a share of the calls, by a seed, of some methods', async () => {
   assert.notDeepEqual(one, other);
   const told = one.filter(Boolean).length;
   assert.ok(told > 60 && told < 140, `${told} of 400`);
+});
+
+test('two doors are two nodes of one chain, with lies of their own', async () => {
+  const two = await startFakeChain({ doors: 2 });
+  try {
+    assert.equal(two.httpUrls.length, 2);
+    await two.mine(3);
+    await two.lie({ lie: 'lagging', by: 2, door: 1 }, { lie: 'wrong_chain_id', door: 0 });
+    const heads = await Promise.all(two.httpUrls.map((url) => rpcCall(url, 'eth_blockNumber')));
+    const ids = await Promise.all(two.httpUrls.map((url) => rpcCall(url, 'eth_chainId')));
+    assert.deepEqual([heads, ids], [['0x3', '0x1'], ['0x66eef', '0x66eee']]);
+    assert.deepEqual(await two.truth(), { lagging: 2, wrong_chain_id: 1 });
+    await two.restart();
+    assert.deepEqual(await Promise.all(two.httpUrls.map((url) => rpcCall(url, 'eth_blockNumber'))), ['0x0', '0x0']);
+  } finally {
+    await two.stop();
+  }
 });
 
 // ---- the ledger ----

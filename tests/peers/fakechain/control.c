@@ -26,6 +26,8 @@
 	C(anvil_mine, "as fake_mine") \
 	C(evm_mine, "one block") \
 	C(evm_increaseTime, "as fake_clock") \
+	C(evm_setAutomine, "[on]: off, transactions wait for a block") \
+	C(evm_setIntervalMining, "[seconds]: a block each so many") \
 	C(anvil_setNextBlockBaseFeePerGas, "of all blocks from here on") \
 	C(txpool_content, "what waits for an earlier nonce")
 
@@ -218,6 +220,24 @@ static enum outcome evm_increaseTime(struct rpc *r)
 	return fake_clock(r);
 }
 
+static enum outcome evm_setAutomine(struct rpc *r)
+{
+	r->n->knobs.halted = !cJSON_IsTrue(param(r, 0));
+	sequencer_retime(r->n);
+	return ok(r);
+}
+
+static enum outcome evm_setIntervalMining(struct rpc *r)
+{
+	uint64_t s;
+
+	if (!read_u64(r, param(r, 0), &s))
+		return FAILED;
+	r->n->knobs.block_ms = 1000 * s;
+	sequencer_retime(r->n);
+	return ok(r);
+}
+
 static enum outcome anvil_setNextBlockBaseFeePerGas(struct rpc *r)
 {
 	return read_u64(r, param(r, 0), &r->n->knobs.base_fee) ? ok(r) : FAILED;
@@ -307,13 +327,17 @@ static enum outcome lie_from(struct rpc *r, const cJSON *v)
 	struct lie lie = { .share = cJSON_IsNumber(share) ? share->valuedouble : 1,
 			   .seed = 1,
 			   .left = UINT64_MAX };
+	uint64_t door = 0;
 	size_t at = 0;
 
 	if ((json_get(v, "seed") && !read_u64(r, json_get(v, "seed"), &lie.seed)) ||
 	    (json_get(v, "by") && !read_u64(r, json_get(v, "by"), &lie.by)) ||
-	    (json_get(v, "count") && !read_u64(r, json_get(v, "count"), &lie.left)))
+	    (json_get(v, "count") && !read_u64(r, json_get(v, "count"), &lie.left)) ||
+	    (json_get(v, "door") && !read_u64(r, json_get(v, "door"), &door)))
 		return FAILED;
-	for (one = methods ? methods->child : NULL; one && cJSON_IsString(one); one = one->next)
+	lie.door = json_get(v, "door") ? (int)door : -1;
+	one = methods ? methods->child : NULL;
+	for (; one && cJSON_IsString(one) && at < sizeof(lie.methods); one = one->next)
 		at += (size_t)snprintf(lie.methods + at, sizeof(lie.methods) - at, " %s ",
 				       one->valuestring);
 	if (at >= sizeof(lie.methods))

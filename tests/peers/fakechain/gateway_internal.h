@@ -183,10 +183,10 @@ void key_heard(struct call *c, const struct log *log);
 	  "function userDecryptionRequest((uint256 ciphertextHandle, address contractAddress)[] " \
 	  "ciphertextContracts, address userAddress, bytes publicKey, uint256 eip712ChainId, " \
 	  "address[] eip712Contracts, bytes eip712Signature)") \
-	F(MANAGER, anyone, decryption_response, PUBLIC, 110000, \
+	F(MANAGER, anyone, decryption_response, PUBLIC, 190000, \
 	  "function publicDecryptionResponse(uint256 publicDecryptionId, bytes decryptedResult, " \
 	  "bytes signature)") \
-	F(MANAGER, anyone, decryption_response, USER, 180000, \
+	F(MANAGER, anyone, decryption_response, USER, 400000, \
 	  "function userDecryptionResponse(uint256 userDecryptionId, bytes decryptedResult, " \
 	  "bytes signature)") \
 	F(HTTPZ, owner, key_request, PRE_KEYGEN, 60000, "function preprocessKeygenRequest()") \

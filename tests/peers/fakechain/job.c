@@ -19,6 +19,7 @@
 struct job {
 	struct node *n;
 	struct conn *conn; /* borrowed; NULL: the asker is gone */
+	int door;
 	cJSON *root; /* owned */
 	const cJSON *at; /* the call that is being answered, or NULL */
 	bool is_batch, is_written; /* is_written: a reply precedes the next */
@@ -210,6 +211,7 @@ static bool step(struct job *job)
 		cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(job->at, "method"));
 	bool sends = method && strncmp(method, "eth_sendRaw", 11) == 0;
 
+	job->n->lies.door = job->door;
 	/* A block for all that a POST sends, but what comes after it sees it. */
 	if (!sends)
 		sequencer_settle(job->n);
@@ -255,6 +257,7 @@ void job_taken(struct job *job, const struct tx *tx)
 {
 	struct rpc *r = &job->rpc;
 
+	job->n->lies.door = job->door;
 	r->head = chain_head(&job->n->chain);
 	if (strcmp(r->method, "eth_sendRawTransactionSync") == 0)
 		show_receipt(r, tx);
@@ -268,6 +271,7 @@ void job_refused(struct job *job, const struct refusal *why)
 {
 	struct rpc *r = &job->rpc;
 
+	job->n->lies.door = job->door;
 	if (why->code == 6)
 		text_quantity(&r->data, why->expected);
 	fail(r, why->code, "%s", why->message);
@@ -335,6 +339,7 @@ void job_start(struct node *n, struct conn *conn, struct bytes body)
 	struct job *job = new_zeroed(sizeof(*job));
 
 	*job = (struct job){ .n = n, .conn = conn, .status = 200, .rpc = { .method = "" } };
+	job->door = n->lies.door = conn_door(conn);
 	text_init(&job->out, REPLY_MAX);
 	conn_busy(conn, job);
 	job->root = cJSON_ParseWithLength((const char *)body.p, body.len);

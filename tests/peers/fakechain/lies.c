@@ -45,7 +45,8 @@ bool lie_told(struct lies *l, enum lie_kind kind, const char *method, uint64_t *
 	for (unsigned i = 0; i < l->count; i++) {
 		struct lie *lie = &l->at[i];
 
-		if (lie->kind != kind || !lie->left || !is_about(lie, method))
+		if (lie->kind != kind || !lie->left || !is_about(lie, method) ||
+		    (lie->door >= 0 && lie->door != l->door))
 			continue;
 		if (lie->share < 1 && share_next(&lie->seed) >= lie->share)
 			continue;

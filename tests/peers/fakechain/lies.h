@@ -63,12 +63,14 @@ struct lie {
 	double share; /* of the calls, 0 to 1 */
 	uint64_t seed, by, left; /* left: how often it may still be told */
 	uint64_t told;
+	int door; /* told at this port alone; -1: at each */
 	char methods[200]; /* " eth_getLogs eth_call "; "": all */
 };
 
 struct lies {
 	struct lie at[LIES_MAX];
 	unsigned count;
+	int door; /* the port at which is being spoken now */
 };
 
 /* ERR_UNKNOWN: no such lie.  ERR_FULL: too many. */

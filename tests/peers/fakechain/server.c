@@ -23,6 +23,7 @@
 struct conn {
 	struct conn *next;
 	struct server *server;
+	int door;
 	int fd; /* owned */
 	struct watch *watch;
 	uint8_t *in; /* owned */
@@ -35,10 +36,16 @@ struct conn {
 	struct subscription *subscriptions;
 };
 
-struct server {
-	struct node *n;
+struct door {
+	struct server *server;
 	int fd;
 	struct watch *watch;
+};
+
+struct server {
+	struct node *n;
+	struct door door[DOORS_MAX];
+	int doors;
 	struct conn *conns, *dead; /* owned */
 };
 
@@ -354,36 +361,53 @@ static void on_conn(void *owner, unsigned events)
 
 static void on_connect(void *owner, unsigned events)
 {
-	struct server *s = owner;
-	int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct door *door = owner;
+	struct server *s = door->server;
+	int fd = accept4(door->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)events;
 	if (fd < 0)
 		return;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	struct conn *c = new_zeroed(sizeof(*c));
-	*c = (struct conn){ .next = s->conns, .server = s, .fd = fd };
+	*c = (struct conn){
+		.next = s->conns, .server = s, .door = (int)(door - s->door), .fd = fd
+	};
 	text_init(&c->out, OUT_MAX);
 	text_init(&c->message, BODY_MAX);
 	c->watch = watch_new(s->n->loop, fd, WATCH_READ, on_conn, c);
 	s->conns = c;
 }
 
-unsigned server_start(struct node *n, unsigned port)
+struct server *server_new(struct node *n)
+{
+	struct server *s = new_zeroed(sizeof(*s));
+
+	s->n = n;
+	return s;
+}
+
+unsigned server_open(struct server *s, unsigned port)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_port = htons((uint16_t)port),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct server *s = new_zeroed(sizeof(*s));
+	struct door *d = &s->door[s->doors];
 	socklen_t len = sizeof(at);
 
-	s->n = n;
-	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-	n->server = s;
-	if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&at, sizeof(at)) || listen(s->fd, 512) ||
-	    getsockname(s->fd, (struct sockaddr *)&at, &len))
+	check(s->doors < DOORS_MAX);
+	d->server = s;
+	d->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	setsockopt(d->fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	if (d->fd < 0 || bind(d->fd, (struct sockaddr *)&at, sizeof(at)) || listen(d->fd, 512) ||
+	    getsockname(d->fd, (struct sockaddr *)&at, &len))
 		return 0;
-	s->watch = watch_new(n->loop, s->fd, WATCH_READ, on_connect, s);
+	d->watch = watch_new(s->n->loop, d->fd, WATCH_READ, on_connect, d);
+	s->doors++;
 	return ntohs(at.sin_port);
+}
+
+int conn_door(const struct conn *c)
+{
+	return c->door;
 }

@@ -99,8 +99,12 @@ static void say_logs(struct conn *conn, const struct subscription *s, const stru
 static void say(struct conn *conn, struct subscription *list, void *owner)
 {
 	const struct news *news = owner;
+	struct lies *l = &news->n->lies;
 	struct text t;
 
+	l->door = conn_door(conn);
+	if (l->count && lie_told(l, LIE_mute, "eth_subscribe", NULL))
+		return;
 	for (const struct subscription *s = list; s; s = s->next) {
 		if (s->is_logs) {
 			say_logs(conn, s, news);
@@ -116,8 +120,7 @@ void subscribe_block(struct node *n, const struct block *b)
 {
 	struct news news = { .n = n, .block = b };
 
-	if (!lie_told(&n->lies, LIE_mute, "eth_subscribe", NULL))
-		server_each(n->server, say, &news);
+	server_each(n->server, say, &news);
 }
 
 void subscribe_removed(struct node *n, struct block *const *gone, uint64_t count)
