@@ -43,7 +43,7 @@ COMMON  := $(wildcard common/*.c) proto/tables.c
 COMMON_O := $(patsubst %.c,$(B)/obj/%.o,$(COMMON))
 BINS    := $(addprefix $(B)/bin/,$(PROGRAMS))
 
-.PHONY: FORCE all help deps check demo ready san fuzz install clean unit tests-built system lint format pages
+.PHONY: FORCE all help deps peers check demo ready san fuzz install clean unit tests-built system lint format pages
 .SECONDARY:
 all: $(BINS)
 
@@ -127,13 +127,24 @@ $(B)/test/%: $(B)/obj/tests/%.o $(ARCHIVES) $(B)/libcommon.a
 	@mkdir -p $(dir $@)
 	@$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) $(B)/libcommon.a -Wl,--end-group $(ALL_LIBS)
 
-# the chain that lies: tests/peers/fakechain/main.c says what it is
-FAKECHAIN := $(wildcard tests/peers/fakechain/*.c)
-$(B)/test/fakechain: $(patsubst %.c,$(B)/obj/%.o,$(FAKECHAIN)) $(B)/libcommon.a
-	@mkdir -p $(dir $@)
-	@$(CC) $(LDFLAGS) -o $@ $^ -lev -lcjson -lsecp256k1 -lnettle
+# the fast peers of tests/peers/: one program for each folder
+PEERS := fakechain fakecore fakebucket
+PEER_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/peers/*.c))
+LIB_fakechain := -lev -lcjson -lsecp256k1 -lnettle
+LIB_fakecore := -lev -lgrpc -lgpr -lprotobuf-c -lnettle -lsecp256k1 -lcjson -pthread
+LIB_fakebucket := -lev -lcjson
 
-tests-built: $(UNIT_BIN) $(B)/test/codec $(B)/test/fakechain $(B)/bin/kms-pages
+$(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/peers/fakecore/*.c)): | $(PROTO_C)
+define peer
+$(B)/test/$(1): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/peers/$(1)/*.c)) $(PEER_O) \
+		$(if $(filter fakecore,$(1)),$(PROTO_O)) $(B)/libcommon.a
+	@mkdir -p $$(dir $$@)
+	@$(CC) $(LDFLAGS) -o $$@ $$^ $(LIB_$(1))
+endef
+$(foreach p,$(PEERS),$(eval $(call peer,$(p))))
+
+peers: $(addprefix $(B)/test/,$(PEERS))
+tests-built: $(UNIT_BIN) $(B)/test/codec $(B)/bin/kms-pages peers
 unit: all tests-built
 	@B=$(B) tests/unit.sh $(UNIT_BIN)
 
@@ -141,7 +152,7 @@ check: deps
 	@$(MAKE) --no-print-directory -j2 all tests-built
 	@B=$(B) tests/check.sh
 
-system: deps all $(B)/test/fakechain
+system: deps all peers
 	@B=$(B) tests/system.sh
 
 demo: deps
