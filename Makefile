@@ -128,8 +128,9 @@ $(B)/test/%: $(B)/obj/tests/%.o $(ARCHIVES) $(B)/libcommon.a
 	@$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) $(B)/libcommon.a -Wl,--end-group $(ALL_LIBS)
 
 # the fast peers of tests/peers/: one program for each folder
-PEERS := fakecore fakebucket faultproxy
+PEERS := fakechain fakecore fakebucket faultproxy
 PEER_O := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/peers/*.c))
+LIB_fakechain := -lev -lcjson -lsecp256k1 -lnettle
 LIB_fakecore := -lev -lgrpc -lgpr -lprotobuf-c -lnettle -lsecp256k1 -lcjson -pthread
 LIB_fakebucket := -lev -lcjson
 LIB_faultproxy := -lev -lcjson

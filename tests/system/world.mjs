@@ -22,6 +22,7 @@ import { startBucket } from '../peers/bucket.mjs';
 import { startChain } from '../peers/chain.mjs';
 import { deploy } from '../peers/contracts.mjs';
 import { startCore } from '../peers/core.mjs';
+import { startFakeChain } from '../peers/fakechain.mjs';
 import { decryptionDomain, typesOf } from '../peers/eip712.mjs';
 import { descendants, freePort, readProcess, removeDir, start, temporaryDir, until } from '../peers/process.mjs';
 import { startProxy } from '../peers/tcpproxy.mjs';
@@ -65,7 +66,8 @@ function hasFiles(dir) {
 /**
  * Options:
  *   profile    whose contracts stand on the chain, by generations.mjs ('httpz')
- *   chain      options of startChain (blockTime, slots, persist, gasLimit, ...)
+ *   chain      options of startChain (blockTime, slots, persist, gasLimit, ...); fake: true and
+ *              those of startFakeChain: the fast chain, with lies and a ledger (profile httpz)
  *   core       options of startCore          bucket  options of startBucket
  *   peers      other starters of these: { startCore, startBucket }
  *   proxy      false: the connector reaches the chain directly; the judge then cannot see
@@ -133,7 +135,8 @@ async function build(world, options, keep) {
   const names = Array.from({ length: options.coprocessors ?? 3 }, (_, i) => (i ? `ct128-${i + 1}` : 'ct128'));
   const peers = { startCore, startBucket, ...options.peers };
   const [chain, core, bucket] = await Promise.all([
-    startChain(options.chain), peers.startCore({ types: generation.types, ...options.core }),
+    (options.chain?.fake ? startFakeChain : startChain)(options.chain),
+    peers.startCore({ types: generation.types, ...options.core }),
     peers.startBucket({ process: true, buckets: names, ...options.bucket }),
   ].map((p) => p.then(keep)));
   const raws = options.proxy === false ? null : rawCollector();
@@ -149,7 +152,7 @@ async function build(world, options, keep) {
   const owner = await chain.wallet(1_000_000);
   const node = new Wallet(Wallet.createRandom().privateKey, chain.provider);
   await chain.fund(node.address, options.funds ?? 100);
-  const contracts = await deploy(owner, generation.contracts);
+  const contracts = await (chain.deploy ?? deploy)(owner, generation.contracts);
   const { httpz, manager, access } = contracts;
   const keys = contracts[generation.keys];
   const coprocessors = names.map((name) => ({
