@@ -4,6 +4,7 @@
  */
 #include "supervisor/cli/chain_read.h"
 #include "supervisor/cli/commands.h"
+#include "supervisor/cli/heights.h"
 #include "supervisor/cli/registry.h"
 
 #define DEPTH_MAX 6
@@ -140,36 +141,6 @@ static void print_read(enum profile_read_name name, const char *text)
 	printf("\n");
 }
 
-static bool print_height(const char *url, const char *tag)
-{
-	static struct node_reply r;
-	char params[40];
-	uint64_t number = 0;
-
-	snprintf(params, sizeof(params), "[\"%s\",false]", tag);
-	enum err e = node_call(url, "eth_getBlockByNumber", params, &r);
-	e = e ? e : json_u64(json_get(r.result, "number"), &number);
-	if (e)
-		printf("  %s: not known: %s\n", tag, *r.why ? r.why : "the node has no such block");
-	else
-		printf("  %s: block %llu\n", tag, (unsigned long long)number);
-	node_reply_free(&r);
-	return !e;
-}
-
-static bool print_chain(const struct settings *s, unsigned i)
-{
-	static const char *const tags[] = { "latest", "safe", "finalized" };
-	bool good = reader.url[i] != NULL;
-
-	printf("%s, chain %llu\n", get_setting(s, "chain.%u.name", i), (unsigned long long)reader.chain[i]);
-	if (!good)
-		printf("  no node of it answers\n");
-	for (size_t k = 0; good && k < ARRAY_LEN(tags); k++)
-		good = print_height(reader.url[i], tags[k]);
-	return good;
-}
-
 int cmd_inspect(int argc, char **argv, const struct connector_config *c)
 {
 	static const char *const texts[] = {
@@ -186,7 +157,7 @@ int cmd_inspect(int argc, char **argv, const struct connector_config *c)
 	}
 	chain_reader_open(&reader, c);
 	for (unsigned i = 0; i < reader.chains; i++)
-		good &= print_chain(c->child[ROLE_LISTENER], i);
+		good &= heights_print(&reader, i);
 	printf("contracts of profile %s\n", c->profile);
 	for (unsigned i = 0; i < READ_COUNT; i++) {
 		const struct abi_line *f = &reader.profile.read[i].function;

@@ -72,10 +72,19 @@ test('make install: a tree whose program runs where it stands', { timeout: 60000
   const config = inTree('config.yaml');
   const key = inTree('key');
   fs.writeFileSync(key, `${'1'.repeat(64)}\n`, { mode: 0o600 });
-  fs.writeFileSync(config, `${fs.readFileSync(inTree('etc/kms-connector/config.yaml.example'))}key_file: ${key}\n`);
-  const { code, text } = tell(program, 'check', '-c', config);
-  assert.equal(code, 0, text);
+  const example = fs.readFileSync(inTree('etc/kms-connector/config.yaml.example'), 'utf8');
+  const check = (lines) => {
+    fs.writeFileSync(config, `${lines}key_file: ${key}\n`);
+    const { code, text } = tell(program, 'check', '-c', config);
+    assert.equal(code, 0, text);
+    assert.doesNotMatch(text, /warning/);
+    return text;
+  };
+  const text = check(example);
   assert.match(text, /^ +public_decryption +from latest +answered$/m);
+  assert.match(text, /^ +settled is +what is 8 days older than the finalized block/m);
+  /* So it is with the lines that stand there as comments. */
+  assert.match(check(example.replace(/^#(?=\w| {2})/gm, '')), /^ +the parent chain at +rpc-1$/m);
 });
 
 test('each program links what it needs and nothing else', () => {

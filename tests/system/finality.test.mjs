@@ -60,6 +60,12 @@ async function waitingKey() {
   return name;
 }
 
+async function inspected(pattern, code = 0, of = world) {
+  const got = await of.cli('inspect');
+  assert.equal(got.code, code, got.output);
+  assert.match(got.output, pattern);
+}
+
 /** Looks that the listener has taken at the parent chain, complete ones. */
 async function parentLooks(count) {
   const asked = () => parent.front.calls.finalized ?? 0;
@@ -76,6 +82,7 @@ test('a parent chain that is down: settled stays unknown, all else goes on', asy
   assert.equal(line.chain, 'gateway');
   const status = await look.waitStatus(/^needs you: nothing\ndegraded: {2}listener: gateway: no node of the parent chain answers\n\n/);
   assert.equal(status.code, 1);
+  await inspected(/settled: not known: no node of the parent chain answers\n/, 69);
   await look.answered(await world.ask(1), 20000);
   await parent.front.forward();
   await look.waitLine('L015');
@@ -90,17 +97,19 @@ test('a keygen waits for the event of the parent chain, in a block that is final
   const name = await waitingKey();
   const block = blockOf(name);
   assert.equal(await reasonOf(name), `waits for settled: block ${block}, settled is not known yet`);
+  await inspected(/settled: none yet: in its blocks 0 to \d+ the parent chain has named no block\n/);
   assert.ok((await world.cli('list')).output.includes(`waits for settled: block ${block},`));
   assert.ok((await world.cli('show', name)).output.includes(`waits for settled: block ${block},`));
+  const named = await parent.settle(await hashOf(block - 1));
+  await inspected(/settled: none yet: in its blocks 0 to \d+ the parent chain has named no block that is finalized here\n/);
   await world.chain.mine(2 * slots);
   await look.waitCounter('listener_finalized', (n) => n >= block);
-
-  await parent.settle(await hashOf(block - 1));
   await look.waitLine('L018', { from, block: block - 1 });
   await waitReason(name, new RegExp(`^waits for settled: block ${block}, settled is ${block - 1}$`));
   await parent.say(await hashOf(block + 1));
   await parentLooks(2);
   assert.equal((await look.counters()).listener_settled, block - 1, 'said, but not finalized there');
+  await inspected(new RegExp(`settled: block ${block - 1}, named in block ${named} of the parent chain\\n`));
   assert.equal((await look.show(name)).state, 'waiting');
   assert.equal(await keygens(), 0, 'the Core has not heard of it');
 
@@ -111,6 +120,7 @@ test('a keygen waits for the event of the parent chain, in a block that is final
   await settledTo(block + 1); /* with the block of the answer that one is finalized */
   const { figures } = await look.status();
   assert.equal(figures.settled, block + 1);
+  await inspected(new RegExp(`finalized: block \\d+\\n {2}settled: block ${block + 1}, named in`));
   assert.equal((await look.counters()).listener_settled_time, (await world.chain.provider.getBlock(block + 1)).timestamp);
   await look.judged();
 });
@@ -170,6 +180,7 @@ test('a parent chain that lies: nothing is believed, one line each, and it is as
     assert.equal(row.reason, `waits for settled: block ${block}, settled is ${block - 1}`);
     const shown = new RegExp(`^needs you: nothing\\ndegraded: {2}listener: gateway: ${reason.source}\\n`);
     if (lasts) assert.equal((await look.waitStatus(shown)).code, 1);
+    if (/names a block/.test(reason)) await inspected(new RegExp(`settled: block ${block - 1}, named in`));
     parent.front.forge = null;
     gateway.forge = null;
     if (/does not know/.test(reason)) break; /* the last: it may be our node that is behind */
@@ -370,6 +381,7 @@ async function byChainTime() {
     assert.match((await other.cli('check')).output, /settled is +what is 8 days older than the finalized block, by chain time/);
     await other.startConnector();
     await see.waitFine();
+    await inspected(/settled: none yet: no block is 8 days older than the finalized one\n/, 0, other);
     const pre = await other.askKey('preprocessKeygen');
     await see.answered([pre.name]);
     const { name } = await other.askKey('keygen', pre.resultId);
@@ -396,6 +408,7 @@ async function byChainTime() {
     await chain.mine(1);
     await see.answered([name]);
     assert.equal(await asked(), 1);
+    await inspected(new RegExp(`settled: block ${other.requests.get(name).block}, the last one up to 20\\d\\d-`), 0, other);
     assert.match((await see.status()).figures.settled_up_to, /^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
     assert.ok((await see.counters()).listener_settled_time >= timestamp);
     await see.judged();

@@ -168,6 +168,26 @@ test('logs that were not asked for are no news', async () => {
   look.counted(from, { L019: 0 });
 });
 
+test('the contracts of 2025-04-07: nothing that they do is news; a registry without requests is looked at too', async () => {
+  const other = await startWorld({ profile: 'httpz-2025-04', chain: { slots: 1 }, config: { poll_interval: '20ms', retry_interval_secs: 1 } });
+  world.started.push(other);
+  const see = lookAt(other);
+  await other.startConnector();
+  await see.waitFine();
+  const names = [...await other.ask(2), ...await other.askUser(2)];
+  for (const kind of ['preprocessKeygen', 'preprocessKsk', 'crsgen']) names.push((await other.askKey(kind)).name);
+  await see.answered(names, 30000);
+  for (const name of ['KeygenResponse', 'KskgenResponse']) await other.emitRaw('keys', name, 999n, 1n, `0x${'00'.repeat(32)}`);
+  await other.send(other.httpz, 'emitRaw', [topicOf('Upgraded(address)')], '0x');
+  await other.send(other.httpz, 'emitRaw', [news], '0x');
+  await other.chain.rpc('evm_increaseTime', 3600);
+  await other.chain.mine(3);
+  await see.waitLine('L019', { contract: 'httpz', topic: news });
+  see.counted(0, { L019: 1 });
+  assert.equal((await see.counters()).listener_unknown_events, 1);
+  await see.judged();
+});
+
 // ---- nodes ----
 
 test('a node that bears only small ranges, and one that is slow: requests do not wait', async () => {
