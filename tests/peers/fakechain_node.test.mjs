@@ -376,11 +376,19 @@ test('a reorganisation keeps, drops and replaces', async () => {
   assert.equal(await put(await node.answer(first.id)), answer); /* the same bytes */
   assert.equal((await receiptOf(answer)).status, '0x1');
 
+  /* As chain.mjs has it: these raw transactions come again, in these blocks. */
+  const raw = await node.answer(second.id);
+  await put(raw);
+  await chain.mine(2);
+  const last = await chain.head();
+  await chain.reorg(3, [[raw, 2]]);
+  assert.equal(Number((await receiptOf(Transaction.from(raw).hash)).blockNumber), last);
+
   const log = (await receiptOf(second.hash)).logs[0];
   const other = manager.encodeEventLog('PublicDecryptionRequest', [second.id, [[toBeHex(5, 32), 7, keccakOfText('other'), []]]]);
   assert.notEqual(other.data, log.data);
   await chain.reorg(await chain.head() - second.block + 1, {
-    drop: [answer], replace: { [second.hash]: { contract: chain.addresses.manager, ...other } }, length: 9,
+    drop: [answer, Transaction.from(raw).hash], replace: { [second.hash]: { contract: chain.addresses.manager, ...other } }, length: 9,
   });
   assert.equal(await chain.head(), second.block - 1 + 9);
   const logs = await logsOf(second.block, 'latest');
