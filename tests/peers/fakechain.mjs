@@ -26,8 +26,8 @@ const hex = (n) => `0x${BigInt(n).toString(16)}`;
 /**
  * Starts one.  Options: those of KNOBS in fakechain/node.h (chainId, blockMs, baseFee, safe,
  * finalized, gapMs, ...), port, addresses { httpz, manager, access }, doors (how many ports: each is
- * a node of the one chain, at httpUrls and wsUrls, and may have lies of its own), and of startChain:
- * blockTime in seconds, slots.
+ * a node of the one chain, at httpUrls and wsUrls, and may have lies of its own; of several the first
+ * is the harness's and tells only lies that name it), and of startChain: blockTime in seconds, slots.
  */
 export async function startFakeChain(options = {}) {
   const { fake, addresses = {}, blockTime, slots, port, ...knobs } = options;

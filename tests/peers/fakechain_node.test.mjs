@@ -565,6 +565,8 @@ test('two doors are two nodes of one chain, with lies of their own', async () =>
     const ids = await Promise.all(two.httpUrls.map((url) => rpcCall(url, 'eth_chainId')));
     assert.deepEqual([heads, ids], [['0x3', '0x1'], ['0x66eef', '0x66eee']]);
     assert.deepEqual(await two.truth(), { lagging: 2, wrong_chain_id: 1 });
+    await two.lie({ lie: 'null' }); /* not at the harness's own door */
+    assert.deepEqual(await Promise.all(two.httpUrls.map((url) => rpcCall(url, 'eth_blockNumber'))), ['0x3', null]);
     await two.restart();
     assert.deepEqual(await Promise.all(two.httpUrls.map((url) => rpcCall(url, 'eth_blockNumber'))), ['0x0', '0x0']);
   } finally {
