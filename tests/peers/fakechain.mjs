@@ -26,8 +26,8 @@ const hex = (n) => `0x${BigInt(n).toString(16)}`;
 /**
  * Starts one.  Options: those of KNOBS in fakechain/node.h (chainId, blockMs, baseFee, safe,
  * finalized, gapMs, ...), port, addresses { httpz, manager, access }, doors (how many ports: each is
- * a node of the one chain, at httpUrls and wsUrls, and may have lies of its own), and of startChain:
- * blockTime in seconds, slots.
+ * a node of the one chain, at httpUrls and wsUrls, and may have lies of its own; of several the first
+ * is the harness's and tells only lies that name it), and of startChain: blockTime in seconds, slots.
  */
 export async function startFakeChain(options = {}) {
   const { fake, addresses = {}, blockTime, slots, port, ...knobs } = options;
@@ -61,12 +61,14 @@ export async function startFakeChain(options = {}) {
     return wallet;
   };
   /**
-   * The newest `depth` blocks are replaced.  `how`: raw transactions [[raw, ..]] that come again,
-   * as for chain.mjs, or what fake_reorg takes: { keep, drop, replace, length }.
+   * The newest `depth` blocks are replaced.  `how`: raw transactions that come again, each with its
+   * block [[raw, 0 for the first], ..] as for chain.mjs, or what fake_reorg takes: { keep, drop,
+   * replace, place, length }.
    */
   self.reorg = (depth, how = []) => {
-    const keep = Array.isArray(how) ? { keep: how.map(([raw]) => keccak256(raw)) } : how;
-    return self.rpc('fake_reorg', { depth, ...keep });
+    if (!Array.isArray(how)) return self.rpc('fake_reorg', { depth, ...how });
+    const place = Object.fromEntries(how.map(([raw, block]) => [keccak256(raw), block]));
+    return self.rpc('fake_reorg', { depth, keep: Object.keys(place), place });
   };
   self.pause = () => self.proc.signal('SIGSTOP');
   self.resume = () => self.proc.signal('SIGCONT');

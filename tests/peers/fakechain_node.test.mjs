@@ -376,11 +376,19 @@ test('a reorganisation keeps, drops and replaces', async () => {
   assert.equal(await put(await node.answer(first.id)), answer); /* the same bytes */
   assert.equal((await receiptOf(answer)).status, '0x1');
 
+  /* As chain.mjs has it: these raw transactions come again, in these blocks. */
+  const raw = await node.answer(second.id);
+  await put(raw);
+  await chain.mine(2);
+  const last = await chain.head();
+  await chain.reorg(3, [[raw, 2]]);
+  assert.equal(Number((await receiptOf(Transaction.from(raw).hash)).blockNumber), last);
+
   const log = (await receiptOf(second.hash)).logs[0];
   const other = manager.encodeEventLog('PublicDecryptionRequest', [second.id, [[toBeHex(5, 32), 7, keccakOfText('other'), []]]]);
   assert.notEqual(other.data, log.data);
   await chain.reorg(await chain.head() - second.block + 1, {
-    drop: [answer], replace: { [second.hash]: { contract: chain.addresses.manager, ...other } }, length: 9,
+    drop: [answer, Transaction.from(raw).hash], replace: { [second.hash]: { contract: chain.addresses.manager, ...other } }, length: 9,
   });
   assert.equal(await chain.head(), second.block - 1 + 9);
   const logs = await logsOf(second.block, 'latest');
@@ -557,6 +565,8 @@ test('two doors are two nodes of one chain, with lies of their own', async () =>
     const ids = await Promise.all(two.httpUrls.map((url) => rpcCall(url, 'eth_chainId')));
     assert.deepEqual([heads, ids], [['0x3', '0x1'], ['0x66eef', '0x66eee']]);
     assert.deepEqual(await two.truth(), { lagging: 2, wrong_chain_id: 1 });
+    await two.lie({ lie: 'null' }); /* not at the harness's own door */
+    assert.deepEqual(await Promise.all(two.httpUrls.map((url) => rpcCall(url, 'eth_blockNumber'))), ['0x3', null]);
     await two.restart();
     assert.deepEqual(await Promise.all(two.httpUrls.map((url) => rpcCall(url, 'eth_blockNumber'))), ['0x0', '0x0']);
   } finally {

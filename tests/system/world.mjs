@@ -67,7 +67,8 @@ function hasFiles(dir) {
  * Options:
  *   profile    whose contracts stand on the chain, by generations.mjs ('httpz')
  *   chain      options of startChain (blockTime, slots, persist, gasLimit, ...); fake: true and
- *              those of startFakeChain: the fast chain, with lies and a ledger (profile httpz)
+ *              those of startFakeChain: the fast chain, with lies and a ledger (profile httpz); the
+ *              connector has its second door and, by URL, those behind it
  *   core       options of startCore          bucket  options of startBucket
  *   peers      other starters of these: { startCore, startBucket }
  *   proxy      false: the connector reaches the chain directly; the judge then cannot see
@@ -135,7 +136,7 @@ async function build(world, options, keep) {
   const names = Array.from({ length: options.coprocessors ?? 3 }, (_, i) => (i ? `ct128-${i + 1}` : 'ct128'));
   const peers = { startCore, startBucket, ...options.peers };
   const [chain, core, bucket] = await Promise.all([
-    (options.chain?.fake ? startFakeChain : startChain)(options.chain),
+    options.chain?.fake ? startFakeChain({ doors: 2, ...options.chain }) : startChain(options.chain),
     peers.startCore({ types: generation.types, ...options.core }),
     peers.startBucket({ process: true, buckets: names, ...options.bucket }),
   ].map((p) => p.then(keep)));
@@ -145,7 +146,8 @@ async function build(world, options, keep) {
     raws.see(call);
     options.onCall?.(call);
   };
-  const proxy = raws ? await proxyOf(chain.port, { countRpc: true, onCall }) : null;
+  const [, door = chain.port, ...doors] = chain.ports ?? [];
+  const proxy = raws ? await proxyOf(door, { countRpc: true, onCall }) : null;
   const coreProxy = options.coreProxy ? await proxyOf(core.port) : null;
   const bucketProxy = options.bucketProxy ? await proxyOf(bucket.port) : null;
 
@@ -223,10 +225,11 @@ async function build(world, options, keep) {
   world.keyFile = path.join(world.dir, 'key');
   fs.writeFileSync(world.keyFile, `${node.privateKey.slice(2)}\n`, { mode: 0o600 });
   world.monitorPort = await freePort();
-  const front = proxy ?? chain;
+  const front = proxy ?? { httpUrl: `http://127.0.0.1:${door}`, wsUrl: `ws://127.0.0.1:${door}` };
   const network = {
     chainId: chain.chainId,
-    urls: [{ name: 'gateway', url: front.httpUrl }, { name: 'gateway-ws', url: front.wsUrl }],
+    urls: [{ name: 'gateway', url: front.httpUrl }, { name: 'gateway-ws', url: front.wsUrl },
+      ...doors.map((port) => ({ name: `gateway-${port}`, url: `http://127.0.0.1:${port}` }))],
     addresses: Object.fromEntries(Object.entries(contracts).map(([name, c]) => [name, c.target])),
   };
   setConfig(world, {

@@ -29,7 +29,8 @@
 	C(evm_setAutomine, "[on]: off, transactions wait for a block") \
 	C(evm_setIntervalMining, "[seconds]: a block each so many") \
 	C(anvil_setNextBlockBaseFeePerGas, "of all blocks from here on") \
-	C(txpool_content, "what waits for an earlier nonce")
+	C(txpool_content, "what waits for an earlier nonce") \
+	C(txpool_status, "how many wait for their block, and for an earlier nonce")
 
 static enum outcome ok(struct rpc *r)
 {
@@ -223,6 +224,8 @@ static enum outcome evm_increaseTime(struct rpc *r)
 static enum outcome evm_setAutomine(struct rpc *r)
 {
 	r->n->knobs.halted = !cJSON_IsTrue(param(r, 0));
+	if (!r->n->knobs.halted)
+		r->n->knobs.block_ms = 0;
 	sequencer_retime(r->n);
 	return ok(r);
 }
@@ -251,11 +254,18 @@ static enum outcome txpool_content(struct rpc *r)
 	return DONE;
 }
 
+static enum outcome txpool_status(struct rpc *r)
+{
+	sequencer_put_status(r->n, r->out);
+	return DONE;
+}
+
 /* ---- reorganisation ---- */
 
 struct plan {
 	struct rpc *r;
 	const cJSON *drop, *only, *replace; /* only: NULL, or all that come again */
+	const cJSON *place;
 };
 
 static const char *hash_text(const struct tx *tx, char out[67])
@@ -292,9 +302,18 @@ static struct tx *replaces(void *owner, const struct tx *tx)
 	return json_get(v, "to") ? read_call(p->r, v) : read_log(p->r, v);
 }
 
+static uint64_t place(void *owner, const struct tx *tx, uint64_t was)
+{
+	const struct plan *p = owner;
+	char hash[67];
+	const cJSON *at = json_get(p->place, hash_text(tx, hash));
+
+	return cJSON_IsNumber(at) && at->valuedouble >= 0 ? (uint64_t)at->valuedouble : was;
+}
+
 /*
  * {depth, keep: "all", "requests", "none" or [hashes], drop: [hashes], replace: {hash: call or
- * log}, length}
+ * log}, place: {hash: new block, from 0 on}, length}
  */
 static enum outcome fake_reorg(struct rpc *r)
 {
@@ -308,6 +327,8 @@ static enum outcome fake_reorg(struct rpc *r)
 	if (!read_u64(r, json_get(v, "depth"), &how.depth) ||
 	    (json_get(v, "length") && !read_u64(r, json_get(v, "length"), &how.length)))
 		return FAILED;
+	plan.place = json_get(v, "place");
+	how.place = plan.place ? place : NULL;
 	if (cJSON_IsArray(json_get(v, "keep")))
 		plan.only = json_get(v, "keep");
 	if (keep && strcmp(keep, "requests") == 0)

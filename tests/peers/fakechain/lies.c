@@ -30,6 +30,11 @@ enum err lies_add(struct lies *l, const char *name, const struct lie *how)
 	return OK;
 }
 
+static bool is_here(const struct lies *l, const struct lie *lie)
+{
+	return lie->door < 0 ? l->doors < 2 || l->door > 0 : lie->door == l->door;
+}
+
 static bool is_about(const struct lie *lie, const char *method)
 {
 	char word[80];
@@ -45,8 +50,7 @@ bool lie_told(struct lies *l, enum lie_kind kind, const char *method, uint64_t *
 	for (unsigned i = 0; i < l->count; i++) {
 		struct lie *lie = &l->at[i];
 
-		if (lie->kind != kind || !lie->left || !is_about(lie, method) ||
-		    (lie->door >= 0 && lie->door != l->door))
+		if (lie->kind != kind || !lie->left || !is_here(l, lie) || !is_about(lie, method))
 			continue;
 		if (lie->share < 1 && share_next(&lie->seed) >= lie->share)
 			continue;

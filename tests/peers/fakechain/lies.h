@@ -63,7 +63,7 @@ struct lie {
 	double share; /* of the calls, 0 to 1 */
 	uint64_t seed, by, left; /* left: how often it may still be told */
 	uint64_t told;
-	int door; /* told at this port alone; -1: at each */
+	int door; /* told at this port alone; -1: at each but the first of several */
 	char methods[200]; /* " eth_getLogs eth_call "; "": all */
 };
 
@@ -71,6 +71,7 @@ struct lies {
 	struct lie at[LIES_MAX];
 	unsigned count;
 	int door; /* the port at which is being spoken now */
+	int doors; /* of several the first is the harness's, and tells no lie that is not its own */
 };
 
 /* ERR_UNKNOWN: no such lie.  ERR_FULL: too many. */

@@ -10,7 +10,8 @@
  *
  * usage: fakechain ['{"port":0,"doors":1,"chainId":421614,...}']     names of knobs: node.h
  *
- * Doors are ports, each of which is a node of the same chain: a lie may be told at one alone.  The
+ * Doors are ports, each of which is a node of the same chain: a lie may be told at one alone.  Of
+ * several the first is the harness's: it tells no lie that does not name it.  The
  * first has the port that is asked for, the others what is free, unless "ports" says which.
  *
  * Kept by: state (values by block), chain (blocks), gateway, registry, decryptions, keys (the

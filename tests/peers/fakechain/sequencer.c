@@ -452,14 +452,11 @@ static bool comes_again(const struct node *n, const struct reorg *r, const struc
 	return tx->kind != TX_SIGNED || tx->nonce == next_nonce(n, &tx->from);
 }
 
-unsigned sequencer_reorg(struct node *n, const struct reorg *r)
+/* The blocks leave, the newest first; what they wrote and what the ledger counted goes with them. */
+static struct block **take_off(struct node *n, uint64_t depth)
 {
-	uint64_t depth = r->depth < chain_head(&n->chain) ? r->depth : chain_head(&n->chain);
 	struct block **gone = new_zeroed(depth * sizeof(*gone));
-	unsigned lost = 0;
 
-	if (n->chain.open)
-		sequencer_seal(n);
 	for (uint64_t i = depth; i-- > 0;) {
 		gone[i] = chain_pop(n);
 		for (unsigned k = 0; k < gone[i]->txs; k++)
@@ -467,24 +464,60 @@ unsigned sequencer_reorg(struct node *n, const struct reorg *r)
 				ledger_removed(n->ledger, gone[i]->tx[k]);
 	}
 	state_cut(n->state, n->chain.height);
+	return gone;
+}
+
+/* What was in the block WAS and belongs into the new block INTO. */
+static unsigned bring_back(struct node *n, const struct reorg *r, const struct block *b,
+			   uint64_t was, uint64_t into)
+{
+	unsigned lost = 0;
+
+	for (unsigned k = 0; k < b->txs; k++) {
+		struct tx *tx = b->tx[k], *other;
+
+		if ((r->place ? r->place(r->owner, tx, was) : was) != into)
+			continue;
+		other = r->replaces ? r->replaces(r->owner, tx) : NULL;
+		if (other)
+			execute(n, other);
+		else if (comes_again(n, r, tx))
+			execute(n, tx);
+		else
+			lost++;
+	}
+	return lost;
+}
+
+unsigned sequencer_reorg(struct node *n, const struct reorg *r)
+{
+	uint64_t depth = r->depth < chain_head(&n->chain) ? r->depth : chain_head(&n->chain);
+	struct block **gone;
+	unsigned lost = 0;
+
+	if (n->chain.open)
+		sequencer_seal(n);
+	gone = take_off(n, depth);
 	n->chain.salt++;
 	subscribe_removed(n, gone, depth);
 	for (uint64_t i = 0; i < depth || i < r->length; i++) {
-		for (unsigned k = 0; i < depth && k < gone[i]->txs; k++) {
-			struct tx *tx = gone[i]->tx[k],
-				  *other = r->replaces ? r->replaces(r->owner, tx) : NULL;
-
-			if (other)
-				execute(n, other);
-			else if (comes_again(n, r, tx))
-				execute(n, tx);
-			else
-				lost++;
-		}
+		for (uint64_t was = r->place ? 0 : i; was < depth && (r->place || was == i); was++)
+			lost += bring_back(n, r, gone[was], was, i);
 		sequencer_seal(n);
 	}
 	for (uint64_t i = 0; i < depth; i++)
 		block_free(&gone[i]);
 	free(gone);
 	return lost;
+}
+
+void sequencer_put_status(const struct node *n, struct text *out)
+{
+	unsigned pending = 0, held = 0;
+
+	for (unsigned i = 0; n->chain.open && i < n->chain.open->txs; i++)
+		pending += n->chain.open->tx[i]->kind == TX_SIGNED;
+	for (const struct waiting *w = n->waiting; w; w = w->next)
+		held++;
+	text_add(out, "{\"pending\":\"0x%x\",\"queued\":\"0x%x\"}", pending, held);
 }

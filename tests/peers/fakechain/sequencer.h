@@ -44,6 +44,8 @@ void sequencer_forget(struct node *n, const struct job *job);
 
 /* What waits for an earlier nonce, by sender: members of a JSON object. */
 void sequencer_put_held(const struct node *n, struct text *out);
+/* How many wait for their block and for an earlier nonce: a JSON object. */
+void sequencer_put_status(const struct node *n, struct text *out);
 
 /*
  * DEPTH blocks leave; what they held comes again in as many blocks, but what DROPS says.
@@ -55,6 +57,8 @@ struct reorg {
 	enum reorg_keeps keeps;
 	bool (*drops)(void *owner, const struct tx *tx); /* NULL: none */
 	struct tx *(*replaces)(void *owner, const struct tx *tx); /* NULL: none; may return NULL */
+	/* The new block, from 0 on, of what was in the block WAS; NULL: the same. */
+	uint64_t (*place)(void *owner, const struct tx *tx, uint64_t was);
 	void *owner;
 };
 unsigned sequencer_reorg(struct node *n, const struct reorg *r);
