@@ -31,7 +31,7 @@ static void drop_reading(struct chain *c)
 {
 	ask_cancel(&c->step);
 	logs_clear(&c->logs);
-	c->has_blocks = c->range_read = c->receipts = false;
+	c->has_blocks = c->range_read = c->receipts = c->doubted = false;
 	c->window_count = c->window_at = 0;
 	c->failures = 0;
 	timer_stop(c->pause);

@@ -3,17 +3,21 @@
  * logs by block hash where a header's bloom admits ours.
  *
  * Beside the logs of a block the block itself is asked for by its hash, in the same batch: a
- * node that is behind then shows by what it does not know.
+ * node that is behind then shows by what it does not know.  Where the bloom names logs of ours
+ * and there are none, the receipts are read before that is believed.
  */
+#include <inttypes.h>
 #include <stdio.h>
 
+#include "common/log.h"
 #include "common/proc.h"
 #include "listener/listener.h"
 
 #define HITS_MAX   16		/* blocks whose logs are asked for in one batch */
 #define LOGS_S     15.0
 #define HEADERS_S  10.0
-#define RECEIPTS_AFTER 3	/* failures of eth_getLogs for one block */
+#define LEFT_OUT_SAID_MS 60000
+#define RECEIPTS_AFTER 3	/* failures for one block: the other way is taken */
 
 static void window_drop(struct chain *c)
 {
@@ -23,7 +27,8 @@ static void window_drop(struct chain *c)
 /* The next block of the chain; what does not fit ends the window. */
 static void window_put(struct chain *c, const struct header *h)
 {
-	bool hit = c->no_bloom || !h->has_bloom || filter_admits(&c->filter, h->bloom);
+	bool blind = c->no_bloom || !h->has_bloom;
+	bool named = !blind && filter_admits(&c->filter, h->bloom);
 
 	if (ring_fit(&c->ring, h->number, &h->hash, &h->parent) == RING_FORK) {
 		c->fork = true;
@@ -31,10 +36,11 @@ static void window_put(struct chain *c, const struct header *h)
 	}
 	ring_add(&c->ring, h->number, &h->hash, loop_now_ms(c->owner->loop));
 	c->window[c->window_count++] = (struct block){
-		.number = h->number, .time = h->time, .hash = h->hash, .hit = hit,
+		.number = h->number, .time = h->time, .hash = h->hash, .hit = blind || named,
+		.named = named,
 	};
 	count(CNT_LISTENER_blocks, 1);
-	count(CNT_LISTENER_blooms_skipped, !hit);
+	count(CNT_LISTENER_blooms_skipped, !blind && !named);
 }
 
 /* The first N blocks of the window are complete; the rest, if any, is read anew. */
@@ -110,30 +116,75 @@ static enum err take_receipts(struct chain *c, const cJSON *array, const struct 
 static enum err take_logs(struct chain *c, unsigned i, const struct jsonrpc_reply *r)
 {
 	const struct block *b = &c->window[c->asked[i / 2]];
+	unsigned before = c->logs.count;
 	struct header h;
 	enum err e = ask_result(r);
 
 	if (e)
 		return e;
-	if (i % 2 == 0)
-		return c->receipts ? take_receipts(c, r->result, b) : logs_take(c, r->result, b);
+	if (i % 2 == 0) {
+		e = c->receipts ? take_receipts(c, r->result, b) : logs_take(c, r->result, b);
+		c->named_none |= b->named && c->logs.count == before;
+		return e;
+	}
 	e = decode_header(r->result, &h);
 	if (!e && (h.number != b->number || !b32_eq(&h.hash, &b->hash)))
 		e = ERR_MISMATCH;
 	return e;
 }
 
+/* Headers again: a reorg shows there. */
+static void read_again(struct chain *c, bool receipts)
+{
+	logs_clear(&c->logs);
+	window_complete(c, c->window_at);
+	c->receipts = receipts;
+}
+
+static void say_left_out(struct chain *c, const struct ask *a)
+{
+	uint64_t now = loop_now_ms(c->owner->loop);
+
+	if (c->left_out_ms && now - c->left_out_ms < LEFT_OUT_SAID_MS)
+		return;
+	c->left_out_ms = now;
+	log_say(EV_L021_logs_left_out, "chain=%s rpc=%s block=%" PRIu64, c->name, a->endpoint,
+		c->window[c->asked[0]].number);
+}
+
+/* The bloom is right by chance, or the node has left logs out: another source says which. */
+static void doubt(struct chain *c)
+{
+	c->doubted = true;
+	count(CNT_LISTENER_doubted_logs, 1);
+	read_again(c, true);
+	chain_step(c);
+}
+
 static void on_logs(struct chain *c, struct ask *a)
 {
+	if (a->e && a->refused && c->doubted && c->receipts) {
+		jsonrpc_move_on(c->rpc, a->endpoint);	/* it has no receipts: logs, once more */
+		read_again(c, false);
+		chain_step(c);
+		return;
+	}
 	if (a->e) {
-		logs_clear(&c->logs);
-		window_complete(c, c->window_at);	/* headers again: a reorg shows there */
-		c->receipts = a->refused && c->failures + 1 >= RECEIPTS_AFTER;
+		bool often = c->failures + 1 >= RECEIPTS_AFTER;
+
+		read_again(c, a->refused && often);
+		c->doubted = c->doubted && often;	/* no receipts to be had: logs are believed */
 		chain_trouble(c, a);
 		return;
 	}
+	if (c->named_none && !c->doubted && !c->receipts) {
+		doubt(c);
+		return;
+	}
+	if (c->doubted && !c->named_none)
+		say_left_out(c, a);
 	c->failures = 0;
-	c->receipts = false;
+	c->receipts = c->doubted = false;
 	logs_sort(&c->logs);
 	c->window_at = c->asked[c->asked_count - 1] + 1;
 	chain_step(c);
@@ -162,6 +213,7 @@ static void ask_logs(struct chain *c)
 			.method = "eth_getBlockByHash", .params = param_hash(block[i], &b->hash),
 		};
 	}
+	c->named_none = false;
 	c->step.take = take_logs;
 	c->step.finish = on_logs;
 	ask_send(&c->step, c, -1, calls, 2 * c->asked_count, LOGS_S);

@@ -73,7 +73,8 @@ struct tally {
 struct block {
 	uint64_t number, time;
 	struct b32 hash;
-	bool hit;			/* its bloom admits logs of ours */
+	bool hit;			/* its logs are asked for */
+	bool named;			/* since its bloom names logs of ours */
 };
 
 /* Logs on their way to the executor. */
@@ -192,7 +193,10 @@ struct chain {
 	struct block window[WINDOW_MAX];	/* follow.c: from next on */
 	unsigned window_count, window_at;
 	unsigned asked[WINDOW_MAX], asked_count;	/* what the batch in flight is about */
-	bool receipts;			/* eth_getLogs fails: read receipts */
+	bool receipts;			/* eth_getLogs fails or is doubted: read receipts */
+	bool named_none;		/* a named block of this batch has no log */
+	bool doubted;			/* that was so the last time */
+	uint64_t left_out_ms;		/* when it was last said that a node leaves logs out */
 
 	struct range range;		/* backfill.c */
 	uint64_t range_to;

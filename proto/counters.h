@@ -31,7 +31,8 @@
 	C(LISTENER, parent_errors,    TOTAL, "of these, calls without a usable answer") \
 	C(LISTENER, parent_doubts,    TOTAL, "what the parent chain said and was not believed") \
 	C(LISTENER, parent_finalized, GAUGE, "block of the parent chain up to which its Outbox was read") \
-	C(LISTENER, unknown_events,   TOTAL, "events of the contracts that the profile does not know, as read")
+	C(LISTENER, unknown_events,   TOTAL, "events of the contracts that the profile does not know, as read") \
+	C(LISTENER, doubted_logs,     TOTAL, "times that a node gave no logs of a block whose bloom names ours")
 
 #define COUNTERS_EXECUTOR(C) \
 	C(EXECUTOR, events,           TOTAL, "events stored") \

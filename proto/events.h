@@ -44,6 +44,7 @@
 	E(L018, settles,          INFO,  "the parent chain has settled a block", "") \
 	E(L019, unknown_event,    WARN,  "a contract is newer than the profile: it emits an event that the profile does not know", "use a profile of the contract's date, since there may be requests that nobody hears; if the event is of no interest, add its line to other_events in the profile; then kms-connector reload") \
 	E(L020, look_failed,      WARN,  "it cannot be seen whether the contracts emit events that the profile does not know; requests are read all the same", "nothing, unless it lasts: use a node that serves eth_getLogs without topics") \
+	E(L021, logs_left_out,    WARN,  "the node left out logs that a block has; they were read in another way", "if it lasts: use another node, this one loses requests") \
 	E(X001, core_down,        WARN,  "the Core cannot be reached; requests wait", "check the Core; it is asked again by itself") \
 	E(X002, core_up,          INFO,  "the Core answers again", "") \
 	E(X003, core_forgot,      INFO,  "the Core does not know a request any more; it is asked again", "") \

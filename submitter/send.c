@@ -13,7 +13,7 @@
 
 #define SEND_TIMEOUT_S   10.0
 #define RESEND_MIN_MS    1000
-#define RESEND_MAX_MS    16000
+#define RESEND_MAX_MS    2000
 #define LOOKS_MAX        12	/* in 20 s: receipts asked for before it is asked whether it is lost */
 #define SEND_BATCH_MAX   16
 
@@ -116,9 +116,7 @@ void tx_put(struct lane *l, const struct msg_tx_signed *m)
 
 static void wait_again(struct tx *t)
 {
-	uint64_t wait = (uint64_t)RESEND_MIN_MS << (t->sends < 5 ? t->sends : 4);
-
-	t->again_ms = clock_mono_ms() + (wait < RESEND_MAX_MS ? wait : RESEND_MAX_MS);
+	t->again_ms = clock_mono_ms() + (t->sends < 2 ? RESEND_MIN_MS : RESEND_MAX_MS);
 }
 
 /*
