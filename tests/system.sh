@@ -28,7 +28,7 @@ run() {
 }
 
 # shellcheck disable=SC2086
-run "$log" "${JOBS:-1}" $files
+run "$log" "${JOBS:-2}" $files
 grep -E '^ *(not )?ok ' "$log" | sed 's/^ *ok [0-9]* - /  ok    /; s/^ *not ok [0-9]* - /  FAIL  /'
 if [ "$failed" -gt 0 ]; then
 	grep -A25 '^ *not ok' "$log" | head -150

@@ -45,7 +45,6 @@ const lies = [
   [{ lie: 'duplicate_logs' }],
   [{ lie: 'removed_logs' }],
   [{ lie: 'shuffled_logs' }],
-  [{ lie: 'noise_logs' }],
   [{ lie: 'null', share: 0.1 }],
   [{ lie: 'error', share: 0.1 }],
   [{ lie: 'wrong_id', share: 0.1 }],
@@ -59,6 +58,7 @@ const lies = [
   [{ lie: 'no_receipt', count: 5 }],
   [{ lie: 'wrong_receipt', count: 5 }],
   [{ lie: 'huge_gas', share: 0.1 }],
+  [{ lie: 'noise_logs' }], /* the last: it makes the contract look newer than the profile */
 ];
 
 for (const [{ lie, ...how }] of lies) {
@@ -72,7 +72,7 @@ for (const [{ lie, ...how }] of lies) {
     const told = await world.chain.truth();
     const isRare = how.share !== undefined || lie.startsWith('tags'); /* levels are asked for now and then */
     assert.ok(isRare || told[lie] > 0, 'it was told');
-    await look.waitFine(30000);
+    if (lie !== 'noise_logs') await look.waitFine(30000);
     await look.judged();
   });
 }
