@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "tests/peers/fakecore/core.h"
+#include "tests/peers/trace.h"
 
 /* ---- lists of ids ---- */
 
@@ -407,10 +408,19 @@ static const char *on_ledger(void *owner, const cJSON *m, struct text *answer)
 	return list_ids(owner, m, answer, true);
 }
 
+static const char *on_trace(void *owner, const cJSON *m, struct text *answer)
+{
+	(void)owner;
+	(void)m;
+	trace_give(answer);
+	return NULL;
+}
+
 const struct control_op core_control[] = {
 	{ "set", on_set },	     { "twist", on_twist },
 	{ "fail", on_fail },	     { "clear", on_clear },
 	{ "forget", on_forget },     { "stats", on_stats },
 	{ "resetStats", on_reset_stats }, { "ids", on_ids },
-	{ "ledger", on_ledger },     { NULL, NULL },
+	{ "ledger", on_ledger },     { "trace", on_trace },
+	{ NULL, NULL },
 };
