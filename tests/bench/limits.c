@@ -28,9 +28,9 @@
 #include "common/log.h"
 #include "tests/peers/peer.h"
 
-#define ROUNDS	  5
-#define IN_FLIGHT 32
-#define ROWS_AT_ONCE 32		/* rows in one commit, about as many as in the connector's */
+#define ROUNDS       5
+#define IN_FLIGHT    32
+#define ROWS_AT_ONCE 32 /* rows in one commit, about as many as in the connector's */
 
 struct places {
 	const char *dir, *core, *url;
@@ -64,7 +64,7 @@ static double best_of(double (*clock_us)(void), unsigned (*round)(void *self), v
 {
 	double best = 1e18;
 
-	round(self);		/* caches, connections */
+	round(self); /* caches, connections */
 	for (int i = 0; i < ROUNDS; i++) {
 		double began = clock_us();
 		unsigned n = round(self);
@@ -88,7 +88,8 @@ static unsigned sign(void *self)
 	struct curve *c = self;
 
 	for (int i = 0; i < 500; i++)
-		check(secp256k1_ecdsa_sign_recoverable(c->ctx, &c->sig, digest, secret, NULL, NULL));
+		check(secp256k1_ecdsa_sign_recoverable(c->ctx, &c->sig, digest, secret, NULL,
+						       NULL));
 	return 500;
 }
 
@@ -138,8 +139,8 @@ static void open_table(struct table *t, const char *dir)
 	run_sql(t->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
 		       "CREATE TABLE t(n INTEGER PRIMARY KEY, id BLOB, state INTEGER, data BLOB);"
 		       "CREATE INDEX t_id ON t(id); CREATE INDEX t_state ON t(state, n);");
-	check(sqlite3_prepare_v2(t->db, "INSERT INTO t VALUES(?1, ?2, ?3, ?4)", -1, &t->row, NULL) ==
-	      SQLITE_OK);
+	check(sqlite3_prepare_v2(t->db, "INSERT INTO t VALUES(?1, ?2, ?3, ?4)", -1, &t->row,
+				 NULL) == SQLITE_OK);
 }
 
 static unsigned put_rows(void *self)
@@ -334,14 +335,18 @@ int main(int argc, char **argv)
 	open_client(&client, at.core);
 
 	const struct limit limits[] = {
-		{ "sign", sign, &curve },	    { "recover", recover, &curve },
-		{ "keccak_kib", hash_bodies, NULL }, { "sqlite_row", put_rows, &table },
-		{ "hop", hop, pair },		    { "grpc_call", call_core, &client },
+		{ "sign", sign, &curve },
+		{ "recover", recover, &curve },
+		{ "keccak_kib", hash_bodies, NULL },
+		{ "sqlite_row", put_rows, &table },
+		{ "hop", hop, pair },
+		{ "grpc_call", call_core, &client },
 		{ "http_request", get_url, open_url(at.url) },
 	};
 	printf("{");
 	for (size_t i = 0; i < ARRAY_LEN(limits); i++)
-		printf("\"%s\":%.2f,", limits[i].name, best_of(cpu_us, limits[i].round, limits[i].self));
+		printf("\"%s\":%.2f,", limits[i].name,
+		       best_of(cpu_us, limits[i].round, limits[i].self));
 	printf("\"syncs_per_s\":%.0f,", 1e6 / best_of(wall_us, sync_disk, &file));
 	printf("\"grpc_calls_per_s\":%.0f,", 1e6 / best_of(wall_us, call_core, &client));
 	printf("\"signatures_per_s\":%.0f}\n", 1e6 / best_of(wall_us, sign, &curve));

@@ -13,7 +13,7 @@ static struct {
 		uint64_t at_us;
 		const char *what;
 		struct b32 key;
-	} *row;			/* owned; NULL: nothing is kept */
+	} * row; /* owned; NULL: nothing is kept */
 	size_t count;
 } self;
 

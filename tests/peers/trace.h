@@ -8,7 +8,7 @@
 #include "common/bytes.h"
 #include "common/text.h"
 
-#define TRACE_MAX 200000	/* kept; what comes then is not */
+#define TRACE_MAX 200000 /* kept; what comes then is not */
 
 /* WHAT is constant; KEY is of the request: its id, or the digest of its ciphertext. */
 void trace_note(const char *what, const struct b32 *key);

@@ -30,7 +30,7 @@ struct conn {
 
 	/* the answer */
 	bool answering, counted;
-	struct b32 traced;		/* whose body it is */
+	struct b32 traced; /* whose body it is */
 	char head[1024];
 	size_t head_len, head_sent;
 	const uint8_t *body;		/* borrowed from the store, own, or the filler */

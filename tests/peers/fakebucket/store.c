@@ -337,7 +337,7 @@ static const char *on_trace(void *owner, const cJSON *m, struct text *answer)
 }
 
 const struct control_op store_control[] = {
-	{ "seed", on_seed },   { "remove", on_remove },		  { "fault", on_fault },
-	{ "clear", on_clear }, { "stats", on_stats },
-	{ "resetStats", on_reset_stats }, { "trace", on_trace }, { NULL, NULL },
+	{ "seed", on_seed },   { "remove", on_remove }, { "fault", on_fault },
+	{ "clear", on_clear }, { "stats", on_stats },   { "resetStats", on_reset_stats },
+	{ "trace", on_trace }, { NULL, NULL },
 };

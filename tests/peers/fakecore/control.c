@@ -417,10 +417,15 @@ static const char *on_trace(void *owner, const cJSON *m, struct text *answer)
 }
 
 const struct control_op core_control[] = {
-	{ "set", on_set },	     { "twist", on_twist },
-	{ "fail", on_fail },	     { "clear", on_clear },
-	{ "forget", on_forget },     { "stats", on_stats },
-	{ "resetStats", on_reset_stats }, { "ids", on_ids },
-	{ "ledger", on_ledger },     { "trace", on_trace },
+	{ "set", on_set },
+	{ "twist", on_twist },
+	{ "fail", on_fail },
+	{ "clear", on_clear },
+	{ "forget", on_forget },
+	{ "stats", on_stats },
+	{ "resetStats", on_reset_stats },
+	{ "ids", on_ids },
+	{ "ledger", on_ledger },
+	{ "trace", on_trace },
 	{ NULL, NULL },
 };

@@ -144,10 +144,13 @@ static void trace(const struct pending *p, const char *start, const char *result
 {
 	/* request_id is the first field of every message that starts something */
 	const Kms__V1__PublicDecryptionRequest *m = (const void *)p->call.message;
-	const Kms__V1__RequestId *id = p->call.is_result ? (const void *)m : m ? m->request_id : NULL;
+	const Kms__V1__RequestId *id = p->call.is_result ? (const void *)m
+				       : m               ? m->request_id
+							 : NULL;
 	struct b32 key;
 
-	if (id && hex_decode_exact(id->request_id, strlen(id->request_id), key.b, sizeof(key.b)) == OK)
+	if (id &&
+	    hex_decode_exact(id->request_id, strlen(id->request_id), key.b, sizeof(key.b)) == OK)
 		trace_note(p->call.is_result ? result : start, &key);
 }
 
