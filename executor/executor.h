@@ -107,5 +107,7 @@ void outlet_open(struct executor *x);
 void outlet_submit(struct executor *x, struct op *op);
 void outlet_tell(struct executor *x);		/* whether an operator paused sending */
 void outlet_withdraw(struct executor *x, struct op *op);
+/* Whether it can do its work, and what it waits for; said when one of them comes or goes. */
+void executor_show(const struct executor *x);
 /* window.c: monitor and operators. */
 void window_open(struct executor *x);

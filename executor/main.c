@@ -131,9 +131,7 @@ static void on_tick(void *owner)
 	op_load_more(x);
 	if (x->ticks++ % SLOW_TICKS == 0)
 		on_slow_tick(x);
-	proc_ready(x->listener != NULL && link_is_up(x->submitter) && chainview_has_buckets(x->view));
-	proc_note("%s%s", x->listener ? "" : "waits for the listener ",
-		  link_is_up(x->submitter) ? "" : "waits for the submitter");
+	executor_show(x);
 }
 
 static void open_storage(struct executor *x)

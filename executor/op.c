@@ -355,6 +355,7 @@ static void act_get_bodies(struct op *op)
 
 void op_buckets_known(struct executor *x)
 {
+	executor_show(x);
 	for (unsigned i = 0; i < OP_BUCKETS; i++)
 		for (struct op *op = x->bucket[i], *next; op; op = next) {
 			next = op->next;

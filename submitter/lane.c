@@ -371,10 +371,20 @@ static bool has_work(const struct lane *l)
 	       (!l->adopted && !l->s->observes) || l->quiet_since_ms;
 }
 
+static void say_ready(const struct lane *l)
+{
+	proc_ready(l->has_account && (l->adopted || l->s->observes) && l->s->executor != NULL);
+	proc_note("%s", !link_is_up(l->s->signer) ? "waits for the signer"
+			: !l->has_account	  ? "waits for the chain node"
+			: !l->adopted && !l->s->observes ? "waits until the account is quiet"
+			: !l->s->executor	  ? "waits for the executor" : "");
+}
+
 static void on_work(void *owner)
 {
 	struct lane *l = owner;
 
+	say_ready(l);
 	if (l->s->observes)
 		return;
 	answers_work(l);
@@ -415,11 +425,7 @@ static void on_tick(void *owner)
 	}
 	if (l->answers || l->txs)
 		lane_work(l);
-	proc_ready(l->has_account && (l->adopted || l->s->observes) && l->s->executor != NULL);
-	proc_note("%s", !link_is_up(l->s->signer) ? "waits for the signer"
-			: !l->has_account	  ? "waits for the chain node"
-			: !l->adopted && !l->s->observes ? "waits until the account is quiet"
-			: !l->s->executor	  ? "waits for the executor" : "");
+	say_ready(l);
 }
 
 struct lane *find_lane(struct submitter *s, uint64_t chain)
