@@ -89,7 +89,8 @@ struct executor {
 	uint64_t tickets;		/* of questions about access */
 	uint64_t forgot_said_ms;	/* monotonic: the last line that says the Core forgot */
 	struct line submit_line;	/* waiting for credit at the submitter */
-	struct line changed_line;	/* in another state since this turn began */
+	struct timer *flush; /* runs while a change of state is not with the store */
+	unsigned turn; /* of the loop, as far as requests changed in it */
 	struct followers followers;
 
 	/* Of the account, as the submitter says. */
