@@ -102,7 +102,7 @@ async function delays(rig, asked) {
 
 /**
  * Requests of ten hours, none answered yet; while they are worked off some are asked live.  Memory
- * is looked at when a tenth is done and at the end.
+ * is looked at when a tenth is done (and all is read) and when four fifths are.
  */
 export async function backlog({ count = 100000, livePerSecond = 20 } = {}) {
   const rig = await startRig({ idle: true, chain: { behindS: 36000 } });
@@ -112,30 +112,41 @@ export async function backlog({ count = 100000, livePerSecond = 20 } = {}) {
     await rig.world.chain.mine(70); /* what is finalized is read in ranges */
     await rig.world.startConnector();
     const began = Date.now();
-    const live = [];
-    let first = 0;
-    let last = 0;
-    while (await rig.answered() < rig.asked - live.length) {
+    const live = []; /* [id, asked at, was the backlog read then] */
+    let readMs = 0;
+    let first = null;
+    let last = null;
+    let peak = 0;
+    const total = (usage) => Object.values(usage).reduce((sum, { pssKib }) => sum + pssKib, 0) / MIB;
+    for (let done = 0; done < count; done = await rig.answered() - live.length) {
       if (Date.now() - began > 60000 + count * 20) throw new Error('the backlog does not end');
-      const done = await rig.answered();
-      const now = rig.pssKib();
-      if (done > count / 10) first ||= now;
-      if (done > count * 0.8) last = Math.max(last, now);
+      const { listener_events: events } = await rig.look.counters().catch(() => ({}));
+      if (events >= count) readMs ||= Date.now() - began;
+      const usage = rig.usage();
+      peak = Math.max(peak, total(usage));
+      if (done > count / 10 && readMs) first ??= usage;
+      if (done > count * 0.8) last ??= usage;
       const at = Date.now();
-      const ids = done > count / 20 && done < count * 0.95 ? await rig.begin(Math.round(livePerSecond / 4)) : [];
-      for (const id of ids) live.push([id, at]);
+      const ids = done > 1000 && done < count * 0.95 ? await rig.begin(Math.round(livePerSecond / 4)) : [];
+      for (const id of ids) live.push([id, at, readMs > 0]);
       await sleep(250);
     }
     await rig.drain();
     const took = (Date.now() - began) / 1000;
     await rig.judge();
-    const waits = await delays(rig, live);
+    const grown = Object.keys(first).map((name) => [name, (last[name].pssKib - first[name].pssKib) / MIB]).sort((a, b) => b[1] - a[1]);
+    const waits = await delays(rig, live.filter(([, , read]) => read));
+    const early = await delays(rig, live.filter(([, , read]) => !read));
     return {
+      grown: Object.fromEntries(grown),
       figures: [
-        figure('backlog: memory at 4/5 to that at 1/10', last / first, 'x', 1.1,
-          { beside: `${count} requests in ${took.toFixed(0)} s; ${(last / MIB).toFixed(1)} MiB at the end` }),
+        figure('backlog: memory at 4/5 to that at 1/10', total(last) / total(first), 'x', 1.1,
+          { beside: `${total(first).toFixed(1)} to ${total(last).toFixed(1)} MiB; ${peak.toFixed(1)} while it was read; most by ${grown[0][0]}, ${grown[0][1].toFixed(1)} MiB` }),
+        figure('backlog: requests per second', count / took, '/s', 1000000 / 36000,
+          { atLeast: true, beside: `${count} in ${took.toFixed(0)} s; the limit is what came in ten hours` }),
         figure('backlog: live requests meanwhile, p99', quantile(waits, 0.99), 'ms', 1000,
-          { beside: `p50 ${quantile(waits, 0.5).toFixed(0)} ms of ${waits.length}` }),
+          { beside: `p50 ${quantile(waits, 0.5).toFixed(0)} ms of ${waits.length}; while it was read (${(readMs / 1000).toFixed(1)} s) `
+            + `up to ${Math.max(0, ...early).toFixed(0)} ms` }),
       ],
     };
   } finally {
