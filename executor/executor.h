@@ -89,7 +89,8 @@ struct executor {
 	uint64_t tickets;		/* of questions about access */
 	uint64_t forgot_said_ms;	/* monotonic: the last line that says the Core forgot */
 	struct line submit_line;	/* waiting for credit at the submitter */
-	struct line changed_line;	/* in another state since this turn began */
+	struct timer *flush; /* runs while a change of state is not with the store */
+	unsigned turn; /* of the loop, as far as requests changed in it */
 	struct followers followers;
 
 	/* Of the account, as the submitter says. */
@@ -107,5 +108,7 @@ void outlet_open(struct executor *x);
 void outlet_submit(struct executor *x, struct op *op);
 void outlet_tell(struct executor *x);		/* whether an operator paused sending */
 void outlet_withdraw(struct executor *x, struct op *op);
+/* Whether it can do its work, and what it waits for; said when one of them comes or goes. */
+void executor_show(const struct executor *x);
 /* window.c: monitor and operators. */
 void window_open(struct executor *x);

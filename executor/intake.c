@@ -256,6 +256,7 @@ static void on_up(void *owner, struct link *l)
 	struct executor *x = owner;
 
 	x->listener = l;
+	executor_show(x);
 	for (unsigned i = 0; i < x->chains; i++) {
 		struct executor_chain *c = &x->chain[i];
 		if (c->cursor.present)
@@ -271,6 +272,7 @@ static void on_down(void *owner, struct link *l)
 
 	if (x->listener == l)
 		x->listener = NULL;
+	executor_show(x);
 }
 
 static const struct link_end listener_end = {

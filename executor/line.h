@@ -14,7 +14,7 @@ enum lane { LANE_LIVE, LANE_BACKLOG, LANES };
 #define BACKLOG_TURN 4		/* each so many turns it is the backlog's */
 
 /* Where operations wait: for room at the Core, credit at the submitter, the end of the turn. */
-enum line_name { LINE_CORE, LINE_SUBMIT, LINE_CHANGED, LINES };
+enum line_name { LINE_CORE, LINE_SUBMIT, LINES };
 
 /* Of an operation, in each line. */
 struct line_place { struct op *next; bool waits; };

@@ -93,7 +93,6 @@ static void open_stages(struct executor *x)
 	stage_init(&x->sending_stage, &sending_row, x->loop, on_release, x);
 	line_init(&x->core_line, LINE_CORE);
 	line_init(&x->submit_line, LINE_SUBMIT);
-	line_init(&x->changed_line, LINE_CHANGED);
 }
 
 static bool is_anything_paused(const struct executor *x)
@@ -131,9 +130,12 @@ static void on_tick(void *owner)
 	op_load_more(x);
 	if (x->ticks++ % SLOW_TICKS == 0)
 		on_slow_tick(x);
-	proc_ready(x->listener != NULL && link_is_up(x->submitter) && chainview_has_buckets(x->view));
-	proc_note("%s%s", x->listener ? "" : "waits for the listener ",
-		  link_is_up(x->submitter) ? "" : "waits for the submitter");
+	executor_show(x);
+}
+
+static void on_flush(void *owner)
+{
+	op_flush(owner);
 }
 
 static void open_storage(struct executor *x)
@@ -162,6 +164,7 @@ static void executor_open(struct executor *x)
 	open_storage(x);
 	x->http = http_new(x->loop, &limits);
 	x->tick = timer_new(x->loop, on_tick, x);
+	x->flush = timer_new(x->loop, on_flush, x);
 	x->core_limit = x->opt.window < 256 ? x->opt.window : 256;
 }
 

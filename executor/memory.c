@@ -57,7 +57,6 @@ void op_forget(struct op *op)
 	struct executor *x = op->x;
 
 	op_stop(op);
-	line_leave(&x->changed_line, op);
 	unlink_op(op);
 	timer_free(&op->timer);
 	free((void *)(uintptr_t)op->topics.p);

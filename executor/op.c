@@ -17,6 +17,7 @@
 
 #define BACKOFF_MAX_S   30.0
 #define ASK_DONE_AGE_S  60	/* older requests are looked up before the Core is asked */
+#define CHANGED_WITHIN_S 0.05
 #define RECHECK_AGAIN_MS 5000	/* nobody could say whether a log stands: asked again */
 
 enum op_action { ACT_none, ACT_wait, ACT_look, ACT_ask_access, ACT_get_bodies, ACT_ask_core, ACT_keep_answer,
@@ -51,6 +52,8 @@ static void fill_change(const struct op *op, struct store_change *c)
 	};
 	snprintf(c->reason, sizeof(c->reason), "%s", op->reason);
 	clean_text(c->reason, "");
+	c->passed_count = op->passed_count;
+	memcpy(c->passed, op->passed, sizeof(c->passed));
 }
 
 void op_put_change(struct op *op, struct bytes calldata,
@@ -61,7 +64,8 @@ void op_put_change(struct op *op, struct bytes calldata,
 	fill_change(op, &c);
 	c.calldata = calldata;
 	c.result = op->result ? op->result : "";
-	op->dirty = false;
+	op->dirty = op->untold = false;
+	op->passed_count = 0;
 	store_put_change(op->x->store, &c, cb, op->x);
 }
 
@@ -74,27 +78,39 @@ void op_flush(struct executor *x)
 }
 
 /*
- * States that were left again in the same turn are not told; each other one goes to the store, in
- * a commit that somebody else waits for.
+ * States that were left again in the same turn are not told; each other one is.  What nobody waits
+ * for goes to the store with the next change that somebody does, or a little later: so a request
+ * that is answered quickly is written twice, and not for each of its states.
  */
 static void on_turn_end(void *owner)
 {
 	struct executor *x = owner;
-	struct op *op;
 
-	while ((op = line_take(&x->changed_line)))
-		if (op->dirty && !op->ending)
-			op_put_change(op, (struct bytes){ 0 }, NULL);
+	x->turn++;
 }
 
-static void join_changed_line(struct op *op)
+static void leave_state(struct op *op)
+{
+	if (!op->untold || op->turn == op->x->turn)
+		return;
+	if (*op->reason || op->passed_count == STORE_PASSED_MAX)
+		op_put_change(op, (struct bytes){ 0 }, NULL);
+	else
+		op->passed[op->passed_count++] =
+			(struct store_passed){ .state = op->state, .at_ms = op->changed_ms };
+}
+
+static void enter_state(struct op *op, enum op_state state)
 {
 	struct executor *x = op->x;
 
-	if (op->place[LINE_CHANGED].waits)
-		return;
-	line_join(&x->changed_line, op);
+	op->state = state;
+	op->changed_ms = clock_unix_ms();
+	op->dirty = op->untold = true;
+	op->turn = x->turn;
 	loop_defer(x->loop, on_turn_end, x);
+	if (!timer_is_running(x->flush))
+		timer_start(x->flush, CHANGED_WITHIN_S, 0);
 }
 
 bool op_is_too_late(const struct op *op)
@@ -355,6 +371,7 @@ static void act_get_bodies(struct op *op)
 
 void op_buckets_known(struct executor *x)
 {
+	executor_show(x);
 	for (unsigned i = 0; i < OP_BUCKETS; i++)
 		for (struct op *op = x->bucket[i], *next; op; op = next) {
 			next = op->next;
@@ -501,13 +518,12 @@ void op_fire(struct op *op, enum op_event ev, const char *reason)
 		return;
 	}
 	/* Why the last attempt failed stands until this step is done, not only between attempts. */
-	if (reason || op->state != e->then)
-		set_reason(op, reason);
 	if (op->state != e->then) {
-		op->state = e->then;
-		op->changed_ms = clock_unix_ms();
-		op->dirty = true;
-		join_changed_line(op);
+		leave_state(op);
+		set_reason(op, reason);
+		enter_state(op, e->then);
+	} else if (reason) {
+		set_reason(op, reason);
 	}
 	do_action(op, e->act);
 }

@@ -65,6 +65,10 @@ struct op {
 	enum op_state state;
 	char reason[STORE_REASON_MAX];
 	bool dirty;			/* changed since it was last given to the store */
+	bool untold; /* of that, its state */
+	unsigned turn; /* executor.turn in which it came to its state */
+	unsigned passed_count;
+	struct store_passed passed[STORE_PASSED_MAX]; /* left since, told with the next change */
 	bool ending;			/* its last change is on the way to the disk */
 	bool done_before;		/* the chain had an answer without our doing */
 	bool late;			/* skip the question whether it is done */

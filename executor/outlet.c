@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "common/opid.h"
 #include "common/proc.h"
+#include "executor/chainview.h"
 #include "executor/executor.h"
 #include "executor/op.h"
 
@@ -174,6 +175,14 @@ void outlet_tell(struct executor *x)
 	}
 }
 
+void executor_show(const struct executor *x)
+{
+	proc_ready(x->listener != NULL && link_is_up(x->submitter) &&
+		   chainview_has_buckets(x->view));
+	proc_note("%s%s", x->listener ? "" : "waits for the listener ",
+		  link_is_up(x->submitter) ? "" : "waits for the submitter");
+}
+
 /* A new submitter knows nothing: every answer under way is given again. */
 static void on_up(void *owner, struct link *l)
 {
@@ -182,6 +191,7 @@ static void on_up(void *owner, struct link *l)
 	(void)l;
 	stage_fine(&x->sending_stage);	/* it says anew what it finds */
 	outlet_tell(x);
+	executor_show(x);
 	for (unsigned i = 0; i < OP_BUCKETS; i++)
 		for (struct op *op = x->bucket[i]; op; op = op->next)
 			if (op->state == STATE_submitting && !op->ending && !x->opt.observes)
@@ -197,6 +207,7 @@ static void on_down(void *owner, struct link *l)
 	for (unsigned i = 0; i < OP_BUCKETS; i++)
 		for (struct op *op = x->bucket[i]; op; op = op->next)
 			op->at_submitter = false;
+	executor_show(x);
 }
 
 static const struct link_end submitter_end = {

@@ -47,6 +47,14 @@ enum store_outcome {
 };
 
 /* What changes as a request goes on; complete each time, so that the last one wins. */
+#define STORE_PASSED_MAX 4
+
+/* A state that was left again before the store was told; its reason was empty. */
+struct store_passed {
+	enum op_state state;
+	uint64_t at_ms; /* Unix */
+};
+
 struct store_change {
 	uint64_t op;
 	enum op_state state;
@@ -59,6 +67,8 @@ struct store_change {
 	struct bytes calldata;		/* borrowed; .p NULL leaves it and the result as they are */
 	const char *result;		/* borrowed; what the Core proved beside the call, or "" */
 	uint64_t due_ms;		/* 0 leaves it as it is */
+	unsigned passed_count; /* states before this one, recorded with it */
+	struct store_passed passed[STORE_PASSED_MAX];
 };
 
 /* A request as a row. */

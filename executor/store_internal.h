@@ -88,7 +88,8 @@ void store_write_figure(struct store *s, const char *name, uint64_t value);
 void steps_open(struct store *s);
 void steps_close(struct store *s);
 void steps_add_first(struct store *s, const struct store_step *p);
-void steps_add(struct store *s, const struct store_step *p);
+/* Only if it differs from the state before: AFTER, or NULL for that of its row. */
+void steps_add(struct store *s, const struct store_step *p, const enum op_state *after);
 void steps_prune(struct store *s, uint64_t before_ms);
 bool steps_end_batch(struct store *s);		/* something was added */
 

@@ -27,11 +27,13 @@ struct steps {
 
 #define SQL(name, text) { offsetof(struct steps, name), text }
 static const struct sql sqls[] = {
-	SQL(first, "INSERT INTO step(seq, op, state, at_ms, reason, block) VALUES(?6,?1,?2,?3,?4,?5)"),
+	SQL(first,
+	    "INSERT INTO step(seq, op, state, at_ms, reason, block) VALUES(?6,?1,?2,?3,?4,?5)"),
 	/* only when the state really changes; what is not given is as the request has it */
 	SQL(next, "INSERT INTO step(seq, op, state, at_ms, reason, block, tx)"
 		  " SELECT ?6, op, ?2, ?3, ?4, CASE WHEN ?5 > 0 THEN ?5 ELSE block END,"
-		  " coalesce(?7, nullif(tx, zeroblob(32))) FROM op WHERE op = ?1 AND state <> ?2"),
+		  " coalesce(?7, nullif(tx, zeroblob(32))) FROM op WHERE op = ?1 AND coalesce(?8, "
+		  "state) <> ?2"),
 	SQL(prune_last, "SELECT max(seq) FROM step WHERE op IN " OLD_OPS),
 	SQL(prune, "DELETE FROM step WHERE op IN " OLD_OPS),
 	SQL(lowest, "SELECT min(seq) FROM step WHERE seq > ?1"),
@@ -77,10 +79,14 @@ void steps_add_first(struct store *s, const struct store_step *p)
 	add(s, s->steps->first, p);
 }
 
-void steps_add(struct store *s, const struct store_step *p)
+void steps_add(struct store *s, const struct store_step *p, const enum op_state *after)
 {
 	sqlite3_stmt *st = s->steps->next;
 
+	if (after)
+		bind_u64(st, 8, *after);
+	else
+		sqlite3_bind_null(st, 8);
 	bind_bytes(st, 7, b32_is_zero(&p->tx) ? (struct bytes){ 0 } : BYTES_OF(p->tx.b));
 	add(s, st, p);
 }

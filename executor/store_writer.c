@@ -13,29 +13,35 @@ struct statements {
 	sqlite3_stmt *touch_find, *touch, *prune, *figure;
 };
 
+#define CHANGE \
+	"UPDATE op SET state = ?2, reason = ?3, changed_ms = ?4, fetch_ms = ?5, core_ms = ?6," \
+	" send_ms = ?7, attempts = ?8, nonce = ?9, tx = ?10, tx_block = ?11, tx_block_hash = ?12," \
+	" due_ms = CASE WHEN ?13 > 0 THEN ?13 ELSE due_ms END"
+
 #define SQL(name, text) { offsetof(struct statements, name), text }
 static const struct sql sqls[] = {
 	SQL(begin, "BEGIN IMMEDIATE"),
 	SQL(commit, "COMMIT"),
-	SQL(find_same, "SELECT op, state, block_hash, calldata IS NOT NULL FROM op WHERE chain = ?1 AND"
-		       " contract = ?2 AND kind = ?3 AND id = ?4 AND content = ?5"),
+	SQL(find_same,
+	    "SELECT op, state, block_hash, calldata IS NOT NULL FROM op WHERE chain = ?1 AND"
+	    " contract = ?2 AND kind = ?3 AND id = ?4 AND content = ?5"),
 	/* what can have an answer on the chain, or is about to */
-	SQL(find_other, "SELECT 1 FROM op WHERE chain = ?1 AND contract = ?2 AND kind = ?3 AND id = ?4"
-			" AND content <> ?5 AND state NOT IN (8, 9, 10)"),
-	SQL(insert, "INSERT INTO op(chain, contract, kind, id, content, request, block, block_hash,"
-		    " block_time, log_index, tx_hash, topics, data, state, reason, seen_ms, changed_ms,"
-		    " due_ms) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?16,?17)"),
-	SQL(move, "UPDATE op SET block = ?2, block_hash = ?3, block_time = ?4, log_index = ?5,"
-		  " tx_hash = ?6, state = ?7, reason = ?8, changed_ms = ?9, due_ms = ?10 WHERE op = ?1"),
+	SQL(find_other,
+	    "SELECT 1 FROM op WHERE chain = ?1 AND contract = ?2 AND kind = ?3 AND id = ?4"
+	    " AND content <> ?5 AND state NOT IN (8, 9, 10)"),
+	SQL(insert,
+	    "INSERT INTO op(chain, contract, kind, id, content, request, block, block_hash,"
+	    " block_time, log_index, tx_hash, topics, data, state, reason, seen_ms, changed_ms,"
+	    " due_ms) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?16,?17)"),
+	SQL(move,
+	    "UPDATE op SET block = ?2, block_hash = ?3, block_time = ?4, log_index = ?5,"
+	    " tx_hash = ?6, state = ?7, reason = ?8, changed_ms = ?9, due_ms = ?10 WHERE op = ?1"),
 	SQL(cursor, "INSERT INTO chain(chain, filter, block, hash) VALUES(?1,?2,?3,?4)"
 		    " ON CONFLICT(chain) DO UPDATE SET filter = ?2, block = ?3, hash = ?4"),
 	SQL(finalized, "INSERT INTO chain(chain, finalized) VALUES(?1,?2)"
 		       " ON CONFLICT(chain) DO UPDATE SET finalized = ?2"),
-	SQL(change, "UPDATE op SET state = ?2, reason = ?3, changed_ms = ?4, fetch_ms = ?5,"
-		    " core_ms = ?6, send_ms = ?7, attempts = ?8, nonce = ?9, tx = ?10, tx_block = ?11,"
-		    " tx_block_hash = ?12, due_ms = CASE WHEN ?13 > 0 THEN ?13 ELSE due_ms END"
-		    " WHERE op = ?1"),
-	SQL(answer, "UPDATE op SET calldata = ?2, result = ?3 WHERE op = ?1"),
+	SQL(change, CHANGE " WHERE op = ?1"),
+	SQL(answer, CHANGE ", calldata = ?14, result = ?15 WHERE op = ?1"),
 	SQL(touch_find, "SELECT op, block = ?2 AND block_hash = ?3 FROM op WHERE chain = ?1 AND"
 			" ((block = ?2 AND block_hash = ?3 AND (state < 7 OR state IN (7, 11))) OR"
 			" (tx_block = ?2 AND tx_block > 0 AND tx_block_hash = ?3 AND state = 7))"),
@@ -47,6 +53,7 @@ static const struct sql sqls[] = {
 		    " ON CONFLICT(name) DO UPDATE SET value = ?2"),
 };
 #undef SQL
+#undef CHANGE
 _Static_assert(STATE_done == 7 && STATE_refused == 8 && STATE_expired == 9 && STATE_retracted == 10 &&
 	       STATE_held == 11, "in the statements");
 
@@ -104,7 +111,7 @@ static void move_event(struct store *s, uint64_t op, const struct store_event *e
 	struct store_step step = { .op = op, .state = state, .at_ms = ev->seen_ms, .reason = reason,
 				   .block = ev->block };
 
-	steps_add(s, &step);
+	steps_add(s, &step, NULL);
 	bind_u64(st, 1, op);
 	bind_u64(st, 2, ev->block);
 	bind_b32(st, 3, &ev->block_hash);
@@ -213,14 +220,31 @@ static void do_cursor(struct store *s, const struct job *j)
 	store_run(s, st);
 }
 
+static void add_steps(struct store *s, const struct store_change *c)
+{
+	struct store_step step = { .op = c->op, .reason = "" };
+	const enum op_state *after = NULL;
+
+	for (unsigned i = 0; i < c->passed_count; i++) {
+		step.state = c->passed[i].state;
+		step.at_ms = c->passed[i].at_ms;
+		steps_add(s, &step, after);
+		after = &c->passed[i].state;
+	}
+	step.state = c->state;
+	step.at_ms = c->changed_ms;
+	step.reason = c->reason;
+	step.block = c->tx_block;
+	step.tx = c->tx;
+	steps_add(s, &step, after);
+}
+
 static void do_change(struct store *s, const struct job *j)
 {
 	const struct store_change *c = &j->u.change;
-	struct store_step step = { .op = c->op, .state = c->state, .at_ms = c->changed_ms,
-				   .reason = c->reason, .block = c->tx_block, .tx = c->tx };
-	sqlite3_stmt *st = s->w->change;
+	sqlite3_stmt *st = c->calldata.p ? s->w->answer : s->w->change;
 
-	steps_add(s, &step);
+	add_steps(s, c);
 	bind_u64(st, 1, c->op);
 	bind_u64(st, 2, c->state);
 	bind_text(st, 3, c->reason);
@@ -234,13 +258,11 @@ static void do_change(struct store *s, const struct job *j)
 	bind_u64(st, 11, c->tx_block);
 	bind_b32(st, 12, &c->tx_block_hash);
 	bind_u64(st, 13, c->due_ms);
+	if (c->calldata.p) {
+		bind_bytes(st, 14, c->calldata);
+		bind_text(st, 15, c->result);
+	}
 	store_run(s, st);
-	if (!c->calldata.p)
-		return;
-	bind_u64(s->w->answer, 1, c->op);
-	bind_bytes(s->w->answer, 2, c->calldata);
-	bind_text(s->w->answer, 3, c->result);
-	store_run(s, s->w->answer);
 }
 
 static void touch(struct store *s, const struct touched *t)
@@ -252,7 +274,7 @@ static void touch(struct store *s, const struct touched *t)
 		.reason = left ? "its block left the chain" : "its transaction left the chain",
 	};
 
-	steps_add(s, &step);
+	steps_add(s, &step, NULL);
 	bind_u64(st, 1, t->op);
 	bind_u64(st, 2, step.at_ms);
 	bind_u64(st, 3, step.state);

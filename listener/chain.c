@@ -3,6 +3,7 @@
  * everything is forgotten.
  */
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -117,6 +118,7 @@ static void now_caught_up(struct chain *c)
 	if (c->caught_up)
 		return;
 	c->caught_up = true;
+	malloc_trim(0);		/* replies of whole ranges are over: give their memory back */
 	log_say(EV_L012_caught_up, "chain=%s block=%" PRIu64, c->name, c->head.number);
 	listener_show(c->owner);
 }

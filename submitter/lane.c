@@ -10,6 +10,7 @@
 #define ACCOUNT_BUSY_MS   1000	/* how old the account may be while there is work */
 #define ACCOUNT_IDLE_MS   10000
 #define CALL_TIMEOUT_S    10.0
+#define LOOK_MIN_MS       10 /* from the node's word to the nonce, and twice that each time */
 #define STILL_MS          5000	/* transactions in flight, and their nonce does not move */
 #define QUIET_MS          10000	/* a foreign user of the account must have been silent so long */
 #define GAS_TYPICAL       300000
@@ -242,6 +243,27 @@ static void judge_nonces(struct lane *l, uint64_t was)
 	l->quiet_since_ms = 0;
 }
 
+/* Twice as late each time the nonce stands still; from the poll's period on that does it. */
+void lane_look(struct lane *l)
+{
+	if (l->asking || timer_is_running(l->look) || l->look_ms >= l->poll_s * 1000)
+		return;
+	timer_start(l->look, (double)l->look_ms / 1000, 0);
+	l->look_ms = l->look_ms ? 2 * l->look_ms : LOOK_MIN_MS;
+}
+
+/*
+ * A sequencer answers when the transaction is in its block, so its nonce is asked for at once; a
+ * node that is behind is asked less and less often.
+ */
+static void look_again(struct lane *l, uint64_t was)
+{
+	if (l->chain_nonce > was)
+		l->look_ms = 0;
+	if (txs_sent(l))
+		lane_look(l);
+}
+
 /* The account, in one batch: nonce, balance, base fee; while something is in flight, the nonce. */
 
 static void on_nonce(void *owner, const struct jsonrpc_reply *r)
@@ -261,6 +283,7 @@ static void on_nonce(void *owner, const struct jsonrpc_reply *r)
 		jsonrpc_doubt(l->rpc, r->endpoint);	/* or is it an account of another chain? */
 	if (nonce > was)
 		txs_look(l);
+	look_again(l, was);
 }
 
 static void on_balance(void *owner, const struct jsonrpc_reply *r)
@@ -288,6 +311,7 @@ static void on_block(void *owner, const struct jsonrpc_reply *r)
 		judge_funds(l);
 		judge_base_fee(l);
 	}
+	look_again(l, l->chain_nonce);
 	say_funds(l);
 	lane_work(l);
 }
@@ -336,16 +360,31 @@ static void ask_account(struct lane *l)
 	l->asking = jsonrpc_send(l->rpc, -1, call, alone ? 1 : ARRAY_LEN(call), CALL_TIMEOUT_S, NULL) == OK;
 }
 
+static void on_look(void *owner)
+{
+	ask_account(owner);
+}
+
 static bool has_work(const struct lane *l)
 {
 	return l->answers || l->txs || l->pause || !l->has_account ||
 	       (!l->adopted && !l->s->observes) || l->quiet_since_ms;
 }
 
+static void say_ready(const struct lane *l)
+{
+	proc_ready(l->has_account && (l->adopted || l->s->observes) && l->s->executor != NULL);
+	proc_note("%s", !link_is_up(l->s->signer) ? "waits for the signer"
+			: !l->has_account	  ? "waits for the chain node"
+			: !l->adopted && !l->s->observes ? "waits until the account is quiet"
+			: !l->s->executor	  ? "waits for the executor" : "");
+}
+
 static void on_work(void *owner)
 {
 	struct lane *l = owner;
 
+	say_ready(l);
 	if (l->s->observes)
 		return;
 	answers_work(l);
@@ -386,11 +425,7 @@ static void on_tick(void *owner)
 	}
 	if (l->answers || l->txs)
 		lane_work(l);
-	proc_ready(l->has_account && (l->adopted || l->s->observes) && l->s->executor != NULL);
-	proc_note("%s", !link_is_up(l->s->signer) ? "waits for the signer"
-			: !l->has_account	  ? "waits for the chain node"
-			: !l->adopted && !l->s->observes ? "waits until the account is quiet"
-			: !l->s->executor	  ? "waits for the executor" : "");
+	say_ready(l);
 }
 
 struct lane *find_lane(struct submitter *s, uint64_t chain)
@@ -420,5 +455,6 @@ void lane_open(struct lane *l, unsigned index)
 	l->poll_s = (double)get_setting_u64(s, "poll_ms") / 1000;
 	l->rpc = jsonrpc_new(l->s->loop, l->s->http, l->chain, ep, n, &rpc_events, l);
 	l->tick = timer_new(l->s->loop, on_tick, l);
+	l->look = timer_new(l->s->loop, on_look, l);
 	timer_start(l->tick, 0, l->poll_s);
 }

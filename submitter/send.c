@@ -214,6 +214,23 @@ static void on_refused(struct tx *t, const char *message)
 	}
 }
 
+/* One batch at a time, so that bytes arrive in nonce order. */
+static bool is_sending(const struct lane *l)
+{
+	for (struct tx *t = l->txs; t; t = t->next)
+		if (t->step == TX_SENDING)
+			return true;
+	return false;
+}
+
+bool txs_sent(const struct lane *l)
+{
+	for (struct tx *t = l->txs; t; t = t->next)
+		if (t->step == TX_SENT && t->nonce >= l->chain_nonce)
+			return true;
+	return false;
+}
+
 static void on_send_reply(void *owner, const struct jsonrpc_reply *r)
 {
 	struct lane *l = ((struct trial *)owner)->lane;
@@ -231,6 +248,8 @@ static void on_send_reply(void *owner, const struct jsonrpc_reply *r)
 	else
 		t->step = TX_READY;
 	count_in_flight(l);
+	if (!is_sending(l))
+		lane_look(l);
 	lane_work(l);
 }
 
@@ -272,15 +291,6 @@ static void send_batch(struct lane *l, struct tx **batch, unsigned n)
 			on_send_reply(call[i].owner, &none);
 	}
 	count_in_flight(l);
-}
-
-/* One batch at a time, so that bytes arrive in nonce order. */
-static bool is_sending(const struct lane *l)
-{
-	for (struct tx *t = l->txs; t; t = t->next)
-		if (t->step == TX_SENDING)
-			return true;
-	return false;
 }
 
 /* The reason to wait is gone: what waits for its time goes now. */

@@ -94,8 +94,9 @@ struct lane {
 	uint64_t chain;
 	const char *name;
 	struct jsonrpc *rpc;
-	struct timer *tick;
+	struct timer *tick, *look;
 	double poll_s;
+	unsigned look_ms; /* after so long the nonce is asked for again */
 
 	/* What the node says. */
 	bool has_nonce, has_account;	/* the nonce, all three below are known */
@@ -168,6 +169,7 @@ bool lane_may_sign(const struct lane *l);
 void lane_pause(struct lane *l, enum pause pause, const char *why);	/* the first reason stays */
 unsigned lane_canary_ms(const struct lane *l);	/* between two answers that try; 0: none does */
 void lane_resume(struct lane *l);
+void lane_look(struct lane *l); /* bytes were taken: their nonce may be used by now */
 /* Pauses if it was a budget that forbade a signature; WHY is for people in any case. */
 bool lane_over_budget(struct lane *l, const struct msg_sign_refused *m, char why[200]);
 void lane_say_state(struct lane *l);		/* pause and funds, to a new executor */
@@ -192,6 +194,7 @@ struct tx *find_tx(struct lane *l, uint64_t nonce);
 void tx_put(struct lane *l, const struct msg_tx_signed *m);
 void tx_not_raised(struct tx *t, const struct msg_sign_refused *m);
 void txs_look(struct lane *l);			/* the chain's nonce moved */
+bool txs_sent(const struct lane *l); /* a node took one, and its nonce is not used yet */
 void txs_hurry(struct lane *l);			/* the reason to wait is gone */
 
 /* signer_link.c: questions; ERR_FULL, ERR_CLOSED: not now. */

@@ -23,6 +23,7 @@ stage() {
 rm -f "$B"/count-*
 stage lint tests/lint/all.sh
 stage unit tests/unit.sh $(find "$B/test" -type f -name '*_test' | sort)
+stage bench tests/bench/short.sh
 stage system tests/system.sh
 passed=0 failed=0
 for f in "$B"/count-*; do

@@ -17,7 +17,7 @@ export async function startFakeCore(options = {}) {
   if (options.delayMs !== undefined) words.push('--delay-ms', options.delayMs);
   if (options.longPollMs !== undefined) words.push('--long-poll-ms', options.longPollMs);
   if (options.mode) words.push('--mode', options.mode);
-  if (options.types) words.push('--types', options.types);
+  if (options.types && options.types !== 'today') words.push('--types', options.types);
   const self = await startFake('fakecore', words);
   Object.assign(self, { key, endpoint: `http://127.0.0.1:${self.port}` });
   self.stats = () => self.control({ op: 'stats' });

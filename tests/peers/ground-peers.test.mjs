@@ -440,7 +440,7 @@ test('the storage fails in every way of its table', async () => {
 // ---- all together ----
 
 test('a connector with fakecore and fakebucket answers 50 decryptions', { timeout: 90000 }, async () => {
-  const world = await startWorld({ peers: { startCore: startFakeCore, startBucket: startFakeBucket } });
+  const world = await startWorld({ core: { fake: true }, bucket: { fake: true } });
   try {
     await world.startConnector();
     await world.ask(40, { types: fheTypes.map((type) => type.number), materials: 2 });

@@ -22,7 +22,9 @@ import { startBucket } from '../peers/bucket.mjs';
 import { startChain } from '../peers/chain.mjs';
 import { deploy } from '../peers/contracts.mjs';
 import { startCore } from '../peers/core.mjs';
+import { startFakeBucket } from '../peers/fakebucket.mjs';
 import { startFakeChain } from '../peers/fakechain.mjs';
+import { startFakeCore } from '../peers/fakecore.mjs';
 import { decryptionDomain, typesOf } from '../peers/eip712.mjs';
 import { descendants, freePort, readProcess, removeDir, start, temporaryDir, until } from '../peers/process.mjs';
 import { startProxy } from '../peers/tcpproxy.mjs';
@@ -70,7 +72,7 @@ function hasFiles(dir) {
  *              those of startFakeChain: the fast chain, with lies and a ledger (profile httpz); the
  *              connector has its second door and, by URL, those behind it
  *   core       options of startCore          bucket  options of startBucket
- *   peers      other starters of these: { startCore, startBucket }
+ *              fake: true in one of them: the fast peer, and options of startFakeCore or -Bucket
  *   proxy      false: the connector reaches the chain directly; the judge then cannot see
  *              what was signed but never mined
  *   onCall     sees each JSON-RPC call of the connector
@@ -134,11 +136,10 @@ function setConfig(world, config) {
 async function build(world, options, keep) {
   const generation = generations[options.profile ?? 'httpz'];
   const names = Array.from({ length: options.coprocessors ?? 3 }, (_, i) => (i ? `ct128-${i + 1}` : 'ct128'));
-  const peers = { startCore, startBucket, ...options.peers };
   const [chain, core, bucket] = await Promise.all([
     options.chain?.fake ? startFakeChain({ doors: 2, ...options.chain }) : startChain(options.chain),
-    peers.startCore({ types: generation.types, ...options.core }),
-    peers.startBucket({ process: true, buckets: names, ...options.bucket }),
+    (options.core?.fake ? startFakeCore : startCore)({ types: generation.types, ...options.core }),
+    (options.bucket?.fake ? startFakeBucket : startBucket)({ process: true, buckets: names, ...options.bucket }),
   ].map((p) => p.then(keep)));
   const raws = options.proxy === false ? null : rawCollector();
   const proxyOf = (port, more) => startProxy(port, more).then(keep);

@@ -100,6 +100,35 @@ Test(store_steps, each_change_of_state_once_and_flushes_add_none)
 	store_close(&s);
 }
 
+Test(store_steps, states_passed_since_the_last_change_come_before_it)
+{
+	struct store *s = open_store();
+
+	put(s, event(1, 1, 10));
+	uint64_t op = t.op;
+	struct store_change c = {
+		.op = op,
+		.state = STATE_answered,
+		.changed_ms = 5000,
+		.passed_count = 4,
+		.passed = { { STATE_seen, 1 }, /* as its row is: nothing new */
+			    { STATE_checking, 2000 },
+			    { STATE_computing, 3000 },
+			    { STATE_checking, 4000 } },
+	};
+
+	store_put_change(s, &c, on_change, NULL);
+	wait_for(1);
+	cr_assert_eq(history(s, op), 5);
+	expect_step(0, STATE_seen, 10, false, "");
+	expect_step(1, STATE_checking, 10, false, "");
+	expect_step(2, STATE_computing, 10, false, "");
+	expect_step(3, STATE_checking, 10, false, "");
+	expect_step(4, STATE_answered, 10, false, "");
+	cr_assert_eq(seen.step[3].at_ms, 4000);
+	store_close(&s);
+}
+
 Test(store_steps, retractions_and_revivals_are_recorded)
 {
 	struct store *s = open_store();

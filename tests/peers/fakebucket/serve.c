@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "tests/peers/trace.h"
 
 #define READ_BYTES 16384
 #define FILLER_LEN 65536
@@ -29,6 +30,7 @@ struct conn {
 
 	/* the answer */
 	bool answering, counted;
+	struct b32 traced; /* whose body it is */
 	char head[1024];
 	size_t head_len, head_sent;
 	const uint8_t *body;		/* borrowed from the store, own, or the filler */
@@ -292,11 +294,13 @@ static void answer_get(struct conn *c, const struct request *r)
 {
 	struct store *s = server.store;
 	int bucket = store_bucket(s, r->bucket);
-	struct b32 digest;
+	struct b32 digest = { { 0 } };
 	struct body *b = is_hex64(r->key, &digest) ? store_get(s, &digest) : NULL;
 	bool there = bucket >= 0 && body_is_in(b, bucket);
 	struct fault f;
 
+	c->traced = digest;
+	trace_note("asked", &digest);
 	s->gets++;
 	c->counted = true;
 	if (++s->active > s->active_peak)
@@ -506,6 +510,7 @@ static void go_on(struct conn *c)
 				leave(c);
 			return;
 		}
+		trace_note("given", &c->traced);
 		forget_answer(c);
 	}
 	bool held = c->waits || c->end == END_NEVER || c->body_sent >= c->allowed;

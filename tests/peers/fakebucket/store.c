@@ -8,6 +8,7 @@
 
 #include "common/keccak.h"
 #include "common/log.h"
+#include "tests/peers/trace.h"
 
 int store_bucket(const struct store *s, struct bytes name)
 {
@@ -330,8 +331,16 @@ static const char *on_reset_stats(void *owner, const cJSON *m, struct text *answ
 	return NULL;
 }
 
+static const char *on_trace(void *owner, const cJSON *m, struct text *answer)
+{
+	(void)owner;
+	(void)m;
+	trace_give(answer);
+	return NULL;
+}
+
 const struct control_op store_control[] = {
 	{ "seed", on_seed },   { "remove", on_remove }, { "fault", on_fault },
 	{ "clear", on_clear }, { "stats", on_stats },   { "resetStats", on_reset_stats },
-	{ NULL, NULL },
+	{ "trace", on_trace }, { NULL, NULL },
 };

@@ -86,7 +86,7 @@ struct block *chain_at(const struct chain *c, uint64_t number)
 uint64_t chain_time_s(const struct node *n)
 {
 	const struct chain *c = &n->chain;
-	uint64_t now = clock_unix_ms() / 1000 + n->clock_s,
+	uint64_t now = clock_unix_ms() / 1000 + n->clock_s - n->knobs.behind_s,
 		 before = c->height ? c->at[c->height - 1]->time_s : 0;
 
 	return now > before ? now : before;

@@ -8,6 +8,7 @@
 #include "tests/peers/fakechain/control.h"
 #include "tests/peers/fakechain/gateway.h"
 #include "tests/peers/fakechain/job.h"
+#include "tests/peers/trace.h"
 
 /* method, what it does */
 #define CONTROLS(C) \
@@ -21,6 +22,7 @@
 	C(fake_lie, "one more lie, or several") \
 	C(fake_truth, "ends all lies; returns how often each was told") \
 	C(fake_ledger, "totals, and a page of what was received") \
+	C(fake_trace, "when logs were told, answers tried and sent, since this was asked last") \
 	C(fake_judge, "[address]: the verdict over one sender") \
 	C(anvil_setBalance, "as fake_fund") \
 	C(anvil_mine, "as fake_mine") \
@@ -406,6 +408,12 @@ static enum outcome fake_ledger(struct rpc *r)
 		ledger_page(r->n, from, limit < 100000 ? limit : 100000, r->out);
 	}
 	text_str(r->out, "}");
+	return DONE;
+}
+
+static enum outcome fake_trace(struct rpc *r)
+{
+	trace_give(r->out);
 	return DONE;
 }
 

@@ -10,6 +10,7 @@
 #include "common/loop.h"
 #include "tests/peers/fakechain/gateway.h"
 #include "tests/peers/fakechain/node.h"
+#include "tests/peers/trace.h"
 
 #define LISTED_MAX 100 /* of a list in a verdict */
 #define NONCES_MAX (1u << 24)
@@ -170,6 +171,7 @@ size_t ledger_note(struct ledger *l, struct bytes raw, const struct tx *tx)
 		memcpy(r->selector, tx->data.p, 4);
 	if (tx->data.len >= 36)
 		memcpy(r->request.b, tx->data.p + 4, 32);
+	trace_note("sent", &r->request);
 	a->received++;
 	a->refused++;
 	note_nonce(l, a, tx);

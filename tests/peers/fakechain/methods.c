@@ -10,6 +10,7 @@
 #include "tests/peers/fakechain/server.h"
 #include "tests/peers/fakechain/show.h"
 #include "tests/peers/fakechain/tx.h"
+#include "tests/peers/trace.h"
 
 #define NODE_ERROR (-32000)
 #define REVERTED   3
@@ -211,9 +212,12 @@ static void find_in(const struct block *b, const struct filter *f, struct list *
 
 static void put_log(struct rpc *r, const struct found *f, bool removed, bool *is_first)
 {
+	const struct log *log = f->tx->logs.at[f->log];
+
 	if (!*is_first)
 		text_str(r->out, ",");
 	*is_first = false;
+	trace_bytes("told", BYTES(log->bytes, 32u * log->topics), 32);
 	show_log(r->out, &r->n->lies, f->tx, f->log, f->tx->block, removed);
 }
 
@@ -480,11 +484,13 @@ static enum outcome eth_estimateGas(struct rpc *r)
 
 	if (!make_call(r, &c))
 		return FAILED;
+	trace_bytes("tried", c.data, 4);
 	gateway_call(&c);
 	gas = (tx_intrinsic_gas(c.data) + gateway_gas(r->n, &c.to, c.data)) *
 	      r->n->knobs.gas_percent / 100;
 	if (c.reverted)
 		put_revert(r, &c);
+	trace_bytes("estimated", c.data, 4);
 	free((void *)(uintptr_t)c.data.p);
 	call_fini(&c);
 	if (c.reverted)

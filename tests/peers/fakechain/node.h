@@ -23,6 +23,7 @@
 	K(logs_range, "logsRange", 0, "blocks that one eth_getLogs may span; 0: any") \
 	K(logs_results, "logsResults", 0, "logs that it may return; 0: any") \
 	K(sync, "sync", 1, "0: there is no eth_sendRawTransactionSync") \
+	K(behind_s, "behindS", 0, "seconds that the clock of new blocks is behind") \
 	K(halted, "halted", 0, "1: transactions are taken and wait for a block")
 
 struct knobs {

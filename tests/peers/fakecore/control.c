@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "tests/peers/fakecore/core.h"
+#include "tests/peers/trace.h"
 
 /* ---- lists of ids ---- */
 
@@ -408,6 +409,14 @@ static const char *on_ledger(void *owner, const cJSON *m, struct text *answer)
 	return list_ids(owner, m, answer, true);
 }
 
+static const char *on_trace(void *owner, const cJSON *m, struct text *answer)
+{
+	(void)owner;
+	(void)m;
+	trace_give(answer);
+	return NULL;
+}
+
 const struct control_op core_control[] = {
 	{ "set", on_set },
 	{ "twist", on_twist },
@@ -418,5 +427,6 @@ const struct control_op core_control[] = {
 	{ "resetStats", on_reset_stats },
 	{ "ids", on_ids },
 	{ "ledger", on_ledger },
+	{ "trace", on_trace },
 	{ NULL, NULL },
 };

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "proto/kms.pb-c.h"
 #include "tests/peers/peer.h"
+#include "tests/peers/trace.h"
 
 #define SERVICE       "/kms_service.v1.CoreServiceEndpoint/"
 #define ARMED 64			/* calls waited for, of each method */
@@ -140,6 +141,20 @@ void call_wait(struct call *call)
 	start_batch(p, &op, 1, CLOSED);
 }
 
+static void trace(const struct pending *p, const char *start, const char *result)
+{
+	/* request_id is the first field of every message that starts something */
+	const Kms__V1__PublicDecryptionRequest *m = (const void *)p->call.message;
+	const Kms__V1__RequestId *id = p->call.is_result ? (const void *)m
+				       : m               ? m->request_id
+							 : NULL;
+	struct b32 key;
+
+	if (id &&
+	    hex_decode_exact(id->request_id, strlen(id->request_id), key.b, sizeof(key.b)) == OK)
+		trace_note(p->call.is_result ? result : start, &key);
+}
+
 void call_reply(struct call *call, int status, const char *details, struct bytes message)
 {
 	struct pending *p = (struct pending *)call;
@@ -148,6 +163,7 @@ void call_reply(struct call *call, int status, const char *details, struct bytes
 
 	check(!p->replied);
 	p->replied = true;
+	trace(p, "started", "resulted");
 	if (call->timer)
 		timer_stop(call->timer);
 	memset(ops, 0, sizeof(ops));
@@ -207,6 +223,7 @@ static void came(struct pending *p)
 	p->call.kind = (enum kind)(p->method / 2);
 	p->call.is_result = p->method % 2;
 	read_message(p);
+	trace(p, "start", "result");
 	s->events->on_call(s->owner, &p->call);
 	check(p->replied || p->waits);
 }
