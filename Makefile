@@ -44,7 +44,8 @@ COMMON  := $(wildcard common/*.c) proto/tables.c
 COMMON_O := $(patsubst %.c,$(B)/obj/%.o,$(COMMON))
 BINS    := $(addprefix $(B)/bin/,$(PROGRAMS))
 
-.PHONY: FORCE all help deps peers check bench demo ready san fuzz install clean unit tests-built system lint format pages
+.PHONY: FORCE all help deps peers crash crash-built check bench demo ready san fuzz install clean unit tests-built \
+	system lint format pages
 .SECONDARY:
 all: $(BINS)
 
@@ -151,7 +152,25 @@ $(B)/test/limits: $(B)/obj/tests/bench/limits.o $(PEER_O) $(B)/libcommon.a
 	@$(CC) $(LDFLAGS) -o $@ $^ -lev -lcjson -lsecp256k1 -lsqlite3 -lcurl -lgrpc -lgpr -pthread
 
 peers: $(addprefix $(B)/test/,$(PEERS))
-tests-built: $(UNIT_BIN) $(B)/test/codec $(B)/test/limits $(B)/bin/kms-pages peers
+tests-built: $(UNIT_BIN) $(B)/test/codec $(B)/test/limits $(B)/bin/kms-pages peers crash-built
+
+# tests/crash: the programs as they are, with one library before all others
+CRASH := $(B)/crash
+$(CRASH)/libtrap.so: tests/crash/trap.c tests/crash/trap.h Makefile
+	@mkdir -p $(dir $@)
+	@$(CC) $(BASE) $(WARN) -O2 -U_FORTIFY_SOURCE -fPIC -shared -Wl,-soname,libtrap.so -o $@ $<
+define trapped
+$(CRASH)/$(1): $(B)/bin/$(1) $(CRASH)/libtrap.so
+	@$(CC) $(LDFLAGS) -o $$@ $(patsubst %.c,$(B)/obj/%.o,$(SRC_$(1))) \
+		$(if $(filter kms-executor,$(1)),$(PROTO_O)) $(B)/libcommon.a \
+		-Wl,--no-as-needed $(CRASH)/libtrap.so -Wl,--as-needed $(LIB_$(1)) -Wl,-rpath,'$$$$ORIGIN'
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call trapped,$(p))))
+crash-built: $(addprefix $(CRASH)/,$(PROGRAMS))
+crash: deps
+	@$(MAKE) --no-print-directory -j2 all peers crash-built
+	@B=$(B) $(NODE) tests/crash/crash.mjs
+
 unit: all tests-built
 	@B=$(B) tests/unit.sh $(UNIT_BIN)
 
@@ -159,7 +178,7 @@ check: deps
 	@$(MAKE) --no-print-directory -j2 all tests-built
 	@B=$(B) tests/check.sh
 
-system: deps all peers
+system: deps all peers crash-built
 	@B=$(B) tests/system.sh
 
 bench: deps
@@ -229,6 +248,7 @@ help:
 	@echo "make peers      the fast test peers: fakecore, fakebucket, faultproxy"
 	@echo "make ready      before a commit: lint, unit tests, the same under ASan and UBSan"
 	@echo "make san        unit and system tests under ASan and UBSan"
+	@echo "make crash      each process ends at each of its calls, each call fails once; ROLE= MODE= FROM= TO="
 	@echo "make fuzz S=60  fuzz each target S seconds, and prove that each finds a planted bug"
 	@echo "make format     lay out the lines of C that changed since the last commit"
 	@echo "make pages      print proto/PROTOCOL.md from the message table"
