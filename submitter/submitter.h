@@ -192,6 +192,7 @@ struct tx *find_tx(struct lane *l, uint64_t nonce);
 void tx_put(struct lane *l, const struct msg_tx_signed *m);
 void tx_not_raised(struct tx *t, const struct msg_sign_refused *m);
 void txs_look(struct lane *l);			/* the chain's nonce moved */
+void txs_rewind(struct lane *l);		/* it went back */
 void txs_hurry(struct lane *l);			/* the reason to wait is gone */
 
 /* signer_link.c: questions; ERR_FULL, ERR_CLOSED: not now. */
