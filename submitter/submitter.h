@@ -151,7 +151,7 @@ struct submitter {
 	struct link *signer;		/* owned */
 	struct asked asked[ASKED_MAX];	/* a ring: not answered yet */
 	unsigned asked_first, asked_count;
-	struct addr account;
+	struct addr account, core_signer;
 	uint64_t max_fee, max_gas;
 	unsigned window;		/* transactions in flight */
 	bool observes;			/* sending: observe: looks at the account, nothing else */
