@@ -181,11 +181,55 @@ unsigned op_endpoint(const struct op *op)
 
 /* The result call. */
 
+struct versions {
+	const struct op *op;
+	bool others;
+};
+
+static void note_version(void *owner, const struct store_row *r)
+{
+	struct versions *v = owner;
+
+	v->others = v->others || (r->op != v->op->number && r->chain == v->op->chain &&
+				  addr_eq(&r->contract, &v->op->contract));
+}
+
+/* Was this id asked for with other content, in a block that left? */
+static bool has_other_version(const struct op *op)
+{
+	struct versions v = { .op = op };
+
+	store_find(op->x->store, op->kind, &op->id, (struct store_visitor){ note_version, &v });
+	return v.others;
+}
+
+/* The Core answers for what this id was before: no fault of it, and nobody else's trouble. */
+static void id_conflict(struct op *op, const char *why)
+{
+	char reason[STORE_REASON_MAX], id[OPID_TEXT];
+
+	snprintf(reason, sizeof(reason),
+		 "id_conflict: the Core was asked for other content under this id: %s", why);
+	if (op->odd++ == 0)
+		log_say(EV_X018_conflict, "id=%s why=\"%s\"", opid_text(op->kind, &op->id, id),
+			reason);
+	stage_fine(&op->x->core_stage);
+	give_room(op);
+	if (op->odd > ODD_TRIES)
+		op_fire(op, OP_EVENT_hold, reason);
+	else
+		op_again(op, reason);
+}
+
 static void wrong_answer(struct op *op, enum err e, const char *why)
 {
 	char id[OPID_TEXT];
 
 	count(CNT_EXECUTOR_core_wrong, 1);
+	if (has_other_version(op)) {
+		id_conflict(op, why);
+		return;
+	}
 	if (op->odd == 0)
 		log_say(e == ERR_DENIED ? EV_X005_core_signature : EV_X004_core_wrong,
 			"id=%s why=\"%s\"", opid_text(op->kind, &op->id, id), why);

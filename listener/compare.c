@@ -31,12 +31,13 @@ static enum err add_open(struct chain *c, uint64_t number, const struct b32 *has
 	return OK;
 }
 
-static int newest_first(const void *a, const void *b)
+/* A request before the answer to it, which is not wanted when both have left. */
+static int lowest_first(const void *a, const void *b)
 {
 	const struct open_block *x = a, *y = b;
 
 	if (x->number != y->number)
-		return x->number > y->number ? -1 : 1;
+		return x->number < y->number ? -1 : 1;
 	return memcmp(x->hash.b, y->hash.b, sizeof(x->hash.b));
 }
 
@@ -62,7 +63,7 @@ static enum err begin(struct chain *c)
 	if (e)
 		return e;
 	if (c->open_count)
-		qsort(c->open, c->open_count, sizeof(c->open[0]), newest_first);
+		qsort(c->open, c->open_count, sizeof(c->open[0]), lowest_first);
 	c->phase = PHASE_COMPARE;
 	c->lowest_left = UINT64_MAX;
 	c->cursor_verdict = VERDICT_UNKNOWN;

@@ -211,7 +211,7 @@ struct chain {
 	/* compare.c */
 	struct msg_resume resume;	/* without its borrowed bytes */
 	bool resuming;			/* further parts of it follow */
-	struct open_block *open;	/* owned; newest first; the cursor's block is one of them */
+	struct open_block *open;	/* owned; lowest first; the cursor's block is one of them */
 	unsigned open_count, open_cap, open_at;
 	uint64_t lowest_left, highest_standing;	/* UINT64_MAX, 0: none */
 	enum verdict cursor_verdict;

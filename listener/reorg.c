@@ -53,8 +53,9 @@ static void apply(struct chain *c, enum walk_end end)
 	count(CNT_LISTENER_reorgs, 1);
 	log_say(EV_L009_reorg, "chain=%s blocks=%u from=%" PRIu64 " read_from=%" PRIu64, c->name,
 		depth, lowest, from);
-	for (unsigned i = c->ring.count; i > c->walk.left; i--)
-		say_retracted(c, c->ring.block[i - 1].number, &c->ring.block[i - 1].hash);
+	/* A request before the answer to it, which is not wanted then. */
+	for (unsigned i = c->walk.left; i < c->ring.count; i++)
+		say_retracted(c, c->ring.block[i].number, &c->ring.block[i].hash);
 	ring_cut(&c->ring, c->walk.left);
 	if (c->confirmed >= lowest)
 		c->confirmed = lowest - 1;

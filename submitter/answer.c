@@ -139,6 +139,20 @@ static unsigned count_alike(struct answer *a, uint64_t now)
 	return n;
 }
 
+/*
+ * The signer that the contract has recovered is not the Core's, which signed what was asked: it
+ * is asked for something else now.  Soon the listener will say that the request's block left.
+ */
+static bool names_another(const struct submitter *s, struct bytes data)
+{
+	struct addr who;
+
+	if (data.len != 4 + 32)
+		return false;
+	memcpy(who.b, data.p + 4 + 12, sizeof(who.b));
+	return !addr_eq(&who, &s->account) && !addr_eq(&who, &s->core_signer);
+}
+
 /* Does the lane wait for what befell it? */
 static bool is_alike(const struct answer *a)
 {
@@ -191,6 +205,10 @@ static void on_revert(struct answer *a, const struct jsonrpc_reply *r)
 		answer_failed(a, FAIL_rejected, why);
 		return;
 	case REVERT_not_ours:
+		if (names_another(l->s, r->data)) {
+			on_unknown_revert(a, why);
+			return;
+		}
 		lane_pause(l, PAUSE_not_ours, why);
 		a->step = ANSWER_TRY;
 		return;

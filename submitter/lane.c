@@ -276,6 +276,8 @@ static void on_nonce(void *owner, const struct jsonrpc_reply *r)
 	if (nonce < was && l->has_account && nonce < l->next_nonce)
 		l->fetching_nonce = nonce;	/* a node behind, or a reorg: bytes may be needed again */
 	l->chain_nonce = nonce;
+	if (nonce < was)
+		txs_rewind(l);
 	l->has_nonce = true;
 	snprintf(l->account_node, sizeof(l->account_node), "%s", r->endpoint);
 	judge_nonces(l, l->has_account ? was : nonce + 1);

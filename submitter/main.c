@@ -21,6 +21,7 @@ static void submitter_open(struct submitter *s)
 	s->settings = proc_settings();
 	check(profile_load(s->settings, NULL, &s->profile) == OK);
 	s->account = get_setting_addr(s->settings, "account");
+	s->core_signer = get_setting_addr(s->settings, "kms_signer_address");
 	struct u256 fee = get_setting_wei(s->settings, "sign.max_fee");
 	check(u256_to_u64(&fee, &s->max_fee) == OK);
 	s->max_gas = get_setting_u64(s->settings, "sign.max_gas");

@@ -345,7 +345,7 @@ static void on_why(void *owner, const struct jsonrpc_reply *r)
 	const char *name = NULL;
 	char why[200];
 
-	if (!t || (r->outcome != RPC_OK && r->outcome != RPC_ERROR))
+	if (!t || t->step != TX_LOOKING || (r->outcome != RPC_OK && r->outcome != RPC_ERROR))
 		return;		/* the receipt is asked for again, and then this */
 	enum revert_meaning meaning = profile_revert(&l->s->profile, r->data, &name);
 	snprintf(why, sizeof(why), "its transaction reverted: %s", name ? name : "no reason to be had");
@@ -536,6 +536,21 @@ static void look_for_receipts(struct lane *l)
 void txs_look(struct lane *l)
 {
 	look_for_receipts(l);
+}
+
+/*
+ * Blocks left, or a node is behind.  A receipt on its way may be of a block that left: it is not
+ * believed, and the bytes are sent again.  What a node took it may have forgotten.
+ */
+void txs_rewind(struct lane *l)
+{
+	for (struct tx *t = l->txs; t; t = t->next) {
+		if (t->nonce < l->chain_nonce || t->step == TX_SENDING)
+			continue;
+		if (t->step == TX_LOOKING)
+			t->step = TX_READY;
+		t->again_ms = 0;
+	}
 }
 
 /* Bytes of an earlier run, from the chain's nonce to the journal's. */

@@ -152,7 +152,7 @@ struct submitter {
 	struct link *signer;		/* owned */
 	struct asked asked[ASKED_MAX];	/* a ring: not answered yet */
 	unsigned asked_first, asked_count;
-	struct addr account;
+	struct addr account, core_signer;
 	uint64_t max_fee, max_gas;
 	unsigned window;		/* transactions in flight */
 	bool observes;			/* sending: observe: looks at the account, nothing else */
@@ -195,6 +195,7 @@ void tx_put(struct lane *l, const struct msg_tx_signed *m);
 void tx_not_raised(struct tx *t, const struct msg_sign_refused *m);
 void txs_look(struct lane *l);			/* the chain's nonce moved */
 bool txs_sent(const struct lane *l); /* a node took one, and its nonce is not used yet */
+void txs_rewind(struct lane *l);		/* it went back */
 void txs_hurry(struct lane *l);			/* the reason to wait is gone */
 
 /* signer_link.c: questions; ERR_FULL, ERR_CLOSED: not now. */
