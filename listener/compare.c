@@ -162,7 +162,7 @@ static uint64_t at_most(uint64_t a, uint64_t b)
 static uint64_t before_the_fork(const struct chain *c)
 {
 	uint64_t lowest = at_most(c->resume.next - 1, c->lowest_left);
-	uint64_t below = lowest > RING_MAX ? lowest - RING_MAX : 0;
+	uint64_t below = ring_reread(lowest, c->start_block);
 	uint64_t good = c->highest_standing < lowest ? c->highest_standing + 1 : 0;
 
 	return good > below ? good : below;

@@ -132,7 +132,7 @@ struct chain {
 	struct filter filter;
 	double poll_s;
 	bool has_start_age;
-	uint64_t start_block, start_age_s;
+	uint64_t start_block, start_age_s;	/* block: with an age, 0 until it is found */
 
 	struct parent *parent;		/* owned; NULL: settled is judged by the chain's own time */
 

@@ -83,6 +83,16 @@ void ring_cut(struct ring *r, unsigned from)
 		r->count = from;
 }
 
+uint64_t ring_reread(uint64_t lowest, uint64_t start)
+{
+	uint64_t below = lowest > RING_MAX ? lowest - RING_MAX : 0;
+
+	/* An operator may have had older ones read. */
+	if (start > lowest)
+		return below;
+	return below > start ? below : start;
+}
+
 const struct ring_block *ring_older(const struct ring *r, uint64_t at_ms)
 {
 	for (unsigned i = r->count; i > 0; i--)

@@ -44,7 +44,7 @@ void seek_step(struct chain *c)
 	if (c->high == UINT64_MAX)
 		c->high = c->head.number;
 	if (c->low >= c->high) {
-		c->next = c->low;
+		c->next = c->start_block = c->low;
 		c->phase = PHASE_READ;
 		chain_step(c);
 		return;

@@ -84,6 +84,16 @@ Test(ring, the_lowest_leave_when_it_is_full)
 	cr_assert_eq(ring_top(&ring)->number, RING_MAX + 10);
 }
 
+Test(ring, where_to_read_again)
+{
+	cr_assert_eq(ring_reread(RING_MAX + 500, 0), 500);
+	cr_assert_eq(ring_reread(RING_MAX + 500, 499), 500);
+	cr_assert_eq(ring_reread(RING_MAX + 500, 700), 700, "not before reading began");
+	cr_assert_eq(ring_reread(100, 0), 0);
+	cr_assert_eq(ring_reread(100, 100), 100);
+	cr_assert_eq(ring_reread(100, 101), 0, "older blocks were read on demand");
+}
+
 Test(ring, prune_keeps_one_at_or_below_finalized)
 {
 	fill(10, 20);
