@@ -46,6 +46,7 @@ export async function startFakeChain(options = {}) {
     ({ port: self.port, ports: self.ports } = await readyLine(self.proc));
   }
 
+  compile(); /* takes a while the first time: not while a peer is waited for */
   await launch();
   self.httpUrls = self.ports.map((one) => `http://127.0.0.1:${one}`);
   self.wsUrls = self.ports.map((one) => `ws://127.0.0.1:${one}`);

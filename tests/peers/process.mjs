@@ -171,7 +171,8 @@ export function readyLine(proc, timeoutMs = 10000) {
   return new Promise((resolve, reject) => {
     let text = '';
     const fail = (why) => reject(new Error(`peer did not become ready: ${why}`));
-    const timer = setTimeout(() => fail('timeout'), timeoutMs);
+    /* Once more round the loop: what held up this process may have held up the line only. */
+    const timer = setTimeout(() => setTimeout(() => text !== null && fail('timeout'), 500), timeoutMs);
     proc.exited.then((how) => fail(`ended ${JSON.stringify(how)}`));
     proc.child.stdout.setEncoding('utf8');
     proc.child.stdout.on('data', (chunk) => {
