@@ -234,6 +234,7 @@ static void send_where(struct executor *x, struct link *l, struct executor_chain
 		struct msg_resume m = {
 			.chain = c->id, .filter = c->cursor.filter, .has_cursor = c->cursor.present,
 			.next = c->cursor.present ? c->cursor.block + 1 : 0, .hash = c->cursor.hash,
+			.finalized = store_finalized(x->store, c->id),
 			.open = BYTES(open, (size_t)n * 40), .more = n == OPEN_BLOCKS_PER_RESUME,
 		};
 		if (send_resume(l, &m) != OK)

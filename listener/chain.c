@@ -66,7 +66,6 @@ void chain_reset(struct chain *c)
 	c->safe = c->finalized = c->confirmed = 0;
 	settled_lower(c, 0);
 	c->tags_at_ms = c->polled_ms = c->behind_since_ms = 0;
-	c->highest_standing = 0;
 	c->lowest_left = UINT64_MAX;
 	c->range = (struct range){ .size = RANGE_FIRST };
 	c->told = (struct msg_head){ 0 };

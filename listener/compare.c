@@ -102,8 +102,6 @@ static void judge(struct chain *c, const struct open_block *b, enum verdict v)
 		say_retracted(c, b->number, &b->hash);
 		return;
 	}
-	if (v == VERDICT_STANDS && b->number > c->highest_standing)
-		c->highest_standing = b->number;
 	if (b->number > c->finalized || is_cursor(c, b))
 		ring_add(&c->ring, b->number, &b->hash, 0);
 }
@@ -156,16 +154,15 @@ static uint64_t at_most(uint64_t a, uint64_t b)
 }
 
 /*
- * The chain left under the cursor.  What stands for sure is good up to there; else far enough
- * below: what is read twice is known downstream.
+ * The chain left under the cursor.  That a block of a request stands says nothing: it may be of
+ * the new branch, read in part when the executor died, or hold a transaction of ours and never
+ * have been read.  What is read twice is known downstream.
  */
 static uint64_t before_the_fork(const struct chain *c)
 {
 	uint64_t lowest = at_most(c->resume.next - 1, c->lowest_left);
-	uint64_t below = ring_reread(lowest, c->start_block);
-	uint64_t good = c->highest_standing < lowest ? c->highest_standing + 1 : 0;
 
-	return good > below ? good : below;
+	return ring_reread(lowest, c->resume.finalized, c->start_block);
 }
 
 /* The cursor's block is not known, and nothing says that it left: the node is behind. */

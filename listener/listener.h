@@ -213,7 +213,7 @@ struct chain {
 	bool resuming;			/* further parts of it follow */
 	struct open_block *open;	/* owned; lowest first; the cursor's block is one of them */
 	unsigned open_count, open_cap, open_at;
-	uint64_t lowest_left, highest_standing;	/* UINT64_MAX, 0: none */
+	uint64_t lowest_left;		/* UINT64_MAX: none */
 	enum verdict cursor_verdict;
 
 	/* recheck.c */

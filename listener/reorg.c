@@ -42,7 +42,7 @@ static uint64_t reread_from(const struct chain *c, enum walk_end end)
 
 	if (end == WALK_ANCESTOR)
 		return c->ring.block[c->walk.stands].number + 1;
-	return ring_reread(lowest, c->start_block);
+	return ring_reread(lowest, c->finalized, c->start_block);
 }
 
 static void apply(struct chain *c, enum walk_end end)

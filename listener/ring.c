@@ -83,10 +83,12 @@ void ring_cut(struct ring *r, unsigned from)
 		r->count = from;
 }
 
-uint64_t ring_reread(uint64_t lowest, uint64_t start)
+uint64_t ring_reread(uint64_t lowest, uint64_t finalized, uint64_t start)
 {
 	uint64_t below = lowest > RING_MAX ? lowest - RING_MAX : 0;
 
+	if (finalized && finalized < lowest && finalized + 1 > below)
+		below = finalized + 1;
 	/* An operator may have had older ones read. */
 	if (start > lowest)
 		return below;

@@ -45,10 +45,11 @@ void ring_prune(struct ring *r, uint64_t finalized);
 void ring_cut(struct ring *r, unsigned from);
 
 /*
- * Where to read again when LOWEST left the chain and nothing below it is known to stand: far
- * enough below, but not before START, where reading began.
+ * Where to read again when LOWEST left the chain and the common ancestor is not known: above
+ * FINALIZED, up to which all was read; if that is 0 (not known) or even LOWEST was below it, far
+ * enough below.  Not before START, where reading began.
  */
-uint64_t ring_reread(uint64_t lowest, uint64_t start);
+uint64_t ring_reread(uint64_t lowest, uint64_t finalized, uint64_t start);
 
 /* The highest block seen at or before AT_MS; NULL: none. */
 const struct ring_block *ring_older(const struct ring *r, uint64_t at_ms);

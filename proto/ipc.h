@@ -188,6 +188,7 @@ enum ipc_role {
 	F(m, u64,   has_cursor, 0, "1 when next and hash are set; 0: begin at the configured start block.") \
 	F(m, u64,   next,      0, "First block to read.") \
 	F(m, b32,   hash,      0, "Hash of the block before it.") \
+	F(m, u64,   finalized, 0, "Highest finalized block that was said while it was read; 0: none.") \
 	F(m, bytes, open, IPC_OPEN_MAX, "Blocks of open requests: 8-byte number and 32-byte hash each.") \
 	F(m, u64,   more,      0, "1: further open blocks follow in another resume.")
 

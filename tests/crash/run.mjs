@@ -9,7 +9,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
-const AGAIN = 4; /* tries for a call that did not come */
+const AGAIN = 8; /* tries for a call that did not come */
 const RENEW = 25; /* points until a node that goes on is replaced by a new one */
 
 /* Modes whose points go on with what the last point left: store, journal, nonces. */

@@ -86,12 +86,17 @@ Test(ring, the_lowest_leave_when_it_is_full)
 
 Test(ring, where_to_read_again)
 {
-	cr_assert_eq(ring_reread(RING_MAX + 500, 0), 500);
-	cr_assert_eq(ring_reread(RING_MAX + 500, 499), 500);
-	cr_assert_eq(ring_reread(RING_MAX + 500, 700), 700, "not before reading began");
-	cr_assert_eq(ring_reread(100, 0), 0);
-	cr_assert_eq(ring_reread(100, 100), 100);
-	cr_assert_eq(ring_reread(100, 101), 0, "older blocks were read on demand");
+	cr_assert_eq(ring_reread(RING_MAX + 500, 0, 0), 500);
+	cr_assert_eq(ring_reread(RING_MAX + 500, 0, 499), 500);
+	cr_assert_eq(ring_reread(RING_MAX + 500, 0, 700), 700, "not before reading began");
+	cr_assert_eq(ring_reread(100, 0, 0), 0);
+	cr_assert_eq(ring_reread(100, 0, 100), 100);
+	cr_assert_eq(ring_reread(100, 0, 101), 0, "older blocks were read on demand");
+	cr_assert_eq(ring_reread(100, 90, 0), 91, "what was final is common");
+	cr_assert_eq(ring_reread(100, 99, 95), 100);
+	cr_assert_eq(ring_reread(100, 90, 95), 95);
+	cr_assert_eq(ring_reread(100, 100, 0), 0, "it was final, and left all the same");
+	cr_assert_eq(ring_reread(RING_MAX + 500, 400, 0), 500);
 }
 
 Test(ring, prune_keeps_one_at_or_below_finalized)
