@@ -26,7 +26,7 @@ export async function startFront(url) {
       const [got] = await rpcBatch(url, [[method, params]]);
       return { jsonrpc: '2.0', id, result: (self.forge ? await self.forge(method, params, got) : got) ?? null };
     } catch (e) {
-      return { jsonrpc: '2.0', id, error: { code: e.code ?? -32000, message: e.message } };
+      return { jsonrpc: '2.0', id, error: { code: e.code ?? -32000, message: e.message, data: e.data } };
     }
   }
 

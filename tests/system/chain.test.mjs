@@ -1,23 +1,23 @@
 /*
  * What a chain can say: logs that nobody can read, contracts that are paused, do not know us or
- * say what nobody knows, an account without money or used by others, fees that rise, blocks that
- * leave.  Nothing is lost, nothing is paid twice, and all but what is held clears itself.
+ * say what nobody knows, an account without money or used by others, fees that rise.  Nothing is
+ * lost, nothing is paid twice, and all but what is held clears itself.
  */
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, afterEach, before, test } from 'node:test';
-import { AbiCoder, MaxUint256, SigningKey, Transaction, Wallet, parseEther, parseUnits, toQuantity } from 'ethers';
+import { AbiCoder, MaxUint256, SigningKey, Wallet, parseEther, parseUnits, toQuantity } from 'ethers';
 import { decryptionDomain, typesOf } from '../peers/eip712.mjs';
 import { lookAt, until } from './look.mjs';
 import { startWorld } from './world.mjs';
 
 let world;
 let look;
-let there; /* promised: another world, behind a node that can be spoiled */
-let told = []; /* its stories, because they take a while: told meanwhile */
+const others = []; /* promised: other worlds, each behind a node that can be spoiled */
+let told = []; /* their stories, because they take a while: told meanwhile */
 
 before(async () => {
-  told = elsewhere(raised, odd, noReceipts);
+  told = [...elsewhere(raised, noReceipts), ...elsewhere(odd)];
   world = await startWorld({ config: { retry_interval_secs: 1 } });
   look = lookAt(world);
   await world.startConnector();
@@ -31,7 +31,7 @@ afterEach(async () => { /* whatever a failure left behind */
 });
 after(async () => {
   await Promise.allSettled(told);
-  await there?.then((t) => t.world.stop(), () => {}); /* what failed to start has been ended */
+  for (const other of others) await other.then((t) => t.world.stop(), () => {}); /* what failed to start has been ended */
   await world?.stop();
 });
 
@@ -205,106 +205,6 @@ test('another program uses the account and answers first: alarm, quiet, adopted,
   await look.judged();
 });
 
-// ---- blocks that leave ----
-
-/* The raw bytes of transactions of blocks from `first` to the head, in order. */
-async function rawsFrom(first) {
-  const raws = [];
-  for (let n = first; n <= await world.chain.head(); n++) {
-    const block = await world.chain.provider.getBlock(n, true);
-    for (const tx of block.prefetchedTransactions) raws.push([n - first, Transaction.from(tx).serialized]);
-  }
-  return raws;
-}
-
-test('blocks leave while their requests are open: asked again, each is answered once', async () => {
-  for (const depth of [1, 2, 3]) {
-    const from = look.mark();
-    const counted = await look.counters();
-    await world.core.control({ op: 'set', delayMs: 4000 });
-    const kept = await world.ask(1);
-    const sets = (await world.makeCiphertexts(Array(depth).fill(5))).map((c) => [c]);
-    const names = [];
-    for (const set of sets) names.push(...await world.ask(1, { sets: [set] }));
-    for (const name of [...kept, ...names]) await look.waitState(name, 'computing');
-    await world.chain.reorg(depth);
-    const line = await look.waitLine('L009', { from });
-    assert.equal(Number(line.blocks), depth);
-    for (const name of names) await look.waitState(name, 'retracted');
-    assert.equal((await look.show(kept[0])).state, 'computing');
-    assert.equal(await look.grown(counted, 'executor_retracted'), depth);
-    assert.ok(await look.grown(counted, 'listener_retracted_blocks') >= depth);
-    await world.core.control({ op: 'set', delayMs: 0 });
-
-    /* Their users ask again: the same ids, because the contract has forgotten too. */
-    const again = [];
-    await world.resync();
-    for (const set of sets) again.push(...await world.ask(1, { sets: [set] }));
-    assert.deepEqual(again, names);
-    await look.answered([...kept, ...names]);
-    look.counted(from, { L009: 1, L010: 0, X010: 0, T003: 0 });
-  }
-  await look.judged();
-});
-
-test('blocks leave with requests and answers and come back in others: nothing is paid twice', async () => {
-  for (const depth of [1, 2, 3]) {
-    const from = look.mark();
-    await world.ask(2);
-    const { missing } = await world.waitAnswered(15000);
-    assert.deepEqual(missing, []);
-    const head = await world.chain.head();
-    await look.waitCounter('listener_cursor', (n) => n === head); /* what it has not read cannot leave */
-    const raws = await rawsFrom(head - depth + 1);
-    await world.chain.reorg(depth, raws.map(([i, raw]) => [raw, i]));
-    await look.waitLine('L009', { from });
-    await look.answered([...world.requests.keys()]);
-    look.counted(from, { L009: 1, L010: 0, X010: 0, T004: 0 });
-  }
-  await look.waitFine();
-  await look.judged();
-});
-
-test('an answer leaves with its block, its request stays: the same bytes again', async () => {
-  const from = look.mark();
-  const counted = await look.counters();
-  const [name] = await world.ask(1);
-  await look.answered([name]);
-  await look.waitState(name, 'done');
-  const { tx } = await look.show(name);
-  await world.chain.reorg(1);
-  await look.answered([name]);
-  const row = await look.waitShow(name, 'is done in another block', (r) => r.state === 'done');
-  assert.equal(row.tx, tx);
-  assert.equal(await look.grown(counted, 'submitter_signed'), 1);
-  look.counted(from, { L009: 1, T003: 0, X010: 0 });
-  await look.judged();
-});
-
-test('the same id comes back with other content', async () => {
-  const from = look.mark();
-  const other = await world.makeCiphertexts([8]);
-  const set = await world.makeCiphertexts([5]);
-  await world.core.control({ op: 'set', delayMs: 3000 });
-  const [name] = await world.ask(1, { sets: [set] });
-  await look.waitState(name, 'computing');
-  await until('the Core has it', async () => (await world.core.stats()).waiting > 0);
-  await world.chain.reorg(1);
-  await look.waitState(name, 'retracted');
-  await world.resync();
-  assert.deepEqual(await world.ask(1, { sets: [other] }), [name]);
-  /* The Core knows the id, and answers for what it was asked first. */
-  const line = await look.waitLine('X010', { from, id: name }, 20000);
-  assert.ok(line.reason);
-  assert.equal((await look.status()).code, 2);
-  await world.core.forget();
-  await world.core.control({ op: 'clear' });
-  assert.equal((await world.cli('retry', name)).code, 0);
-  await look.answered([name]);
-  await look.waitFine();
-  await look.judged();
-});
-
 // ---- and once more the account: what stays in its books is not ours ----
 
 test('another program takes the nonce of an answer that is signed already', async () => {
@@ -371,7 +271,8 @@ async function startThere() {
 
 /* One after the other; a promise of each. */
 function elsewhere(...stories) {
-  there = startThere();
+  const there = startThere();
+  others.push(there);
   let last = there;
   return stories.map((story) => {
     const mine = last.catch(() => {}).then(async () => {
@@ -478,6 +379,6 @@ async function noReceipts({ world: w, see, node }) {
 
 test('the base fee rises above what is signed: the transaction is raised, wanted or not', () => told[0]);
 
-test('a revert of no profile: one request is held, many are one trouble', () => told[1]);
+test('a revert of no profile: one request is held, many are one trouble', () => told[2]);
 
-test('a node without receipts: a transaction that it knows is not lost', () => told[2]);
+test('a node without receipts: a transaction that it knows is not lost', () => told[1]);

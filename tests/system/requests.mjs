@@ -3,7 +3,7 @@
  * request what must come back.
  */
 import { randomBytes } from 'node:crypto';
-import { AbiCoder, Wallet, hexlify, id as keccakOfText, keccak256 } from 'ethers';
+import { AbiCoder, Wallet, hexlify, id as keccakOfText, keccak256, toBeHex } from 'ethers';
 import { makeUser, encodePayload, shareOf, signer } from '../peers/core-answers.mjs';
 import { decryptionDomain, typesOf } from '../peers/eip712.mjs';
 import { encodeResult, plaintextOf } from '../peers/plaintext.mjs';
@@ -39,18 +39,21 @@ export async function makeRequests({ chain, bucket, core, owner, manager, keys, 
   const chunk = chain.blockTime ? 4000 : 200;
   let nonce = await owner.getNonce();
   const self = { requests, keyId: BigInt(keccakOfText('the first key')) };
+  const ciphertexts = new Map(); /* by handle, in hex */
+  const users = new Map(); /* addresses by public key, in hex */
+
+  /** The bytes of a call { to, data, gasLimit } from the owner's account at a nonce. */
+  self.sign = ({ to, data, gasLimit }, at) => owner.signTransaction({
+    type: 2, chainId: chain.chainId, nonce: at, to, data, gasLimit,
+    maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 0n,
+  });
 
   /** Sends calls [{ to, data, gasLimit }] from the owner's account and returns their receipts. */
   self.sendAll = async (calls) => {
     const receipts = [];
     for (let at = 0; at < calls.length; at += chunk) {
       const raws = [];
-      for (const { to, data, gasLimit } of calls.slice(at, at + chunk)) {
-        raws.push(await owner.signTransaction({
-          type: 2, chainId: chain.chainId, nonce: nonce++, to, data, gasLimit,
-          maxFeePerGas: 100_000_000_000n, maxPriorityFeePerGas: 0n,
-        }));
-      }
+      for (const call of calls.slice(at, at + chunk)) raws.push(await self.sign(call, nonce++));
       const hashes = await chain.batch(raws.map((raw) => ['eth_sendRawTransaction', [raw]]));
       let open = hashes;
       const mined = new Map();
@@ -94,6 +97,7 @@ export async function makeRequests({ chain, bucket, core, owner, manager, keys, 
       const plaintext = plaintextOf(body, fheType);
       list.push({ handle: newHandle(fheType), fheType, digest, plaintext, body: keepBodies ? body : null });
     }
+    for (const c of list) ciphertexts.set(hexlify(c.handle), c);
     const calls = [];
     for (let at = 0; at < list.length; at += 50) {
       const part = list.slice(at, at + 50);
@@ -124,6 +128,34 @@ export async function makeRequests({ chain, bucket, core, owner, manager, keys, 
     return Array.from({ length: count }, (_, i) => list[i % sets]);
   }
 
+  /* What is known of a request that stands in a block: what must come back for these ciphertexts. */
+
+  const publicRow = (set, { args, block }, askedAt) => ({
+    kind: 'public', id: args[0], block, askedAt,
+    handles: set.map((c) => hexlify(c.handle)), types: set.map((c) => c.fheType),
+    digests: set.map((c) => c.digest),
+    expected: encodeResult(set.map((c) => ({ fheType: c.fheType, bytes: c.plaintext }))),
+  });
+
+  function userRow(set, { args, block }, askedAt, publicKey) {
+    const key = Buffer.from(publicKey.slice(2), 'hex');
+    const user = users.get(publicKey);
+    const domain = decryptionDomain(chain.chainId, managerAddress);
+    const shares = set.map((c) => ({ fheType: c.fheType, handle: c.handle, share: shareOf(key, c.body) }));
+    const op = { domain, client: user, key, shares, extra: Buffer.alloc(0), schemes: [] };
+    return {
+      kind: 'user', id: args[0], block, askedAt, publicKey, user,
+      handles: set.map((c) => hexlify(c.handle)), types: set.map((c) => c.fheType),
+      expected: hexlify(encodePayload(makeUser(op, signer(core.key), {}).payload)),
+    };
+  }
+
+  /** A call that asks for the public decryption of one or more sets of ciphertexts. */
+  self.publicCall = (sets, materials = 1, keyId = self.keyId) => {
+    const data = manager.interface.encodeFunctionData(...generation.publicCall(sets, materials, keyId));
+    return { to: managerAddress, gasLimit: 200_000 + 120_000 * sets.flat().length + 20 * data.length, data };
+  };
+
   /**
    * Asks for public decryptions.  Options: types (FHE types, used in turn), materials for each
    * request, perTx (requests in one transaction), distinct (how many different sets of
@@ -134,21 +166,13 @@ export async function makeRequests({ chain, bucket, core, owner, manager, keys, 
     const sets = options.sets ?? (await makeSets(count, options));
     const calls = [];
     for (let at = 0; at < count; at += perTx) {
-      const part = sets.slice(at, at + perTx);
-      const data = manager.interface.encodeFunctionData(...generation.publicCall(part, materials, keyId));
-      calls.push({ to: managerAddress, gasLimit: 200_000 + 120_000 * part.flat().length + 20 * data.length, data });
+      calls.push(self.publicCall(sets.slice(at, at + perTx), materials, keyId));
     }
     const askedAt = Date.now();
     const receipts = await self.sendAll(calls);
-    return idsOf(receipts, manager, 'PublicDecryptionRequest').map(({ args, block }, i) => {
-      const set = sets[i];
-      const name = `public-${args[0]}`;
-      requests.set(name, {
-        kind: 'public', id: args[0], block, askedAt,
-        handles: set.map((c) => hexlify(c.handle)), types: set.map((c) => c.fheType),
-        digests: set.map((c) => c.digest),
-        expected: encodeResult(set.map((c) => ({ fheType: c.fheType, bytes: c.plaintext }))),
-      });
+    return idsOf(receipts, manager, 'PublicDecryptionRequest').map((event, i) => {
+      const name = `public-${event.args[0]}`;
+      requests.set(name, publicRow(sets[i], event, askedAt));
       return name;
     });
   };
@@ -173,19 +197,33 @@ export async function makeRequests({ chain, bucket, core, owner, manager, keys, 
       gasLimit: 500_000 + 120_000 * set.length,
       data: manager.interface.encodeFunctionData('userDecryptionRequest', request.args(set, signature)),
     })));
-    const who = signer(core.key);
-    const key = Buffer.from(publicKey.slice(2), 'hex');
-    return idsOf(receipts, manager, 'UserDecryptionRequest').map(({ args, block }, i) => {
-      const shares = sets[i].map((c) => ({ fheType: c.fheType, handle: c.handle, share: shareOf(key, c.body) }));
-      const op = { domain, client: user.address, key, shares, extra: Buffer.alloc(0), schemes: [] };
-      const name = `user-${args[0]}`;
-      requests.set(name, {
-        kind: 'user', id: args[0], block, askedAt, publicKey, user: user.address,
-        handles: sets[i].map((c) => hexlify(c.handle)), types: sets[i].map((c) => c.fheType),
-        expected: hexlify(encodePayload(makeUser(op, who, {}).payload)),
-      });
+    users.set(publicKey, user.address);
+    return idsOf(receipts, manager, 'UserDecryptionRequest').map((event, i) => {
+      const name = `user-${event.args[0]}`;
+      requests.set(name, userRow(sets[i], event, askedAt, publicKey));
       return name;
     });
+  };
+
+  /**
+   * After a reorganisation: the owner's transactions go on from where the chain is now, and the
+   * decryptions in `requests` are those that stand on it, whatever they were before.
+   */
+  self.recount = async () => {
+    await self.resync();
+    const before = new Map(requests);
+    for (const [name, { kind }] of before) if (kind === 'public' || kind === 'user') requests.delete(name);
+    const topics = [['PublicDecryptionRequest', 'UserDecryptionRequest'].map((e) => manager.interface.getEvent(e).topicHash)];
+    const logs = await chain.rpc('eth_getLogs', { fromBlock: '0x0', toBlock: 'latest', address: managerAddress, topics });
+    for (const log of logs) {
+      const { args } = manager.interface.parseLog(log);
+      const isPublic = log.topics[0] === topics[0][0];
+      const name = `${isPublic ? 'public' : 'user'}-${args[0]}`;
+      const set = args.snsCtMaterials.map(({ ctHandle }) => ciphertexts.get(toBeHex(ctHandle, 32)));
+      const event = { args, block: Number(log.blockNumber) };
+      const askedAt = before.get(name)?.askedAt ?? Date.now();
+      requests.set(name, isPublic ? publicRow(set, event, askedAt) : userRow(set, event, askedAt, args.publicKey));
+    }
   };
 
   /** Asks for a key operation by its name in keyKinds; returns { name, id, resultId }. */

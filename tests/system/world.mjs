@@ -171,6 +171,9 @@ async function build(world, options, keep) {
     makeCiphertexts: asking.makeCiphertexts,
     send: asking.send,
     resync: asking.resync,
+    recount: asking.recount,
+    publicCall: asking.publicCall,
+    signAsOwner: asking.sign,
     ...makeJudge({ chain, requests: asking.requests, node, core, manager, keys, generation, raws }),
   });
   const contractOf = (name) => (name === 'keys' || name === 'HTTPZ' ? keys : manager);
