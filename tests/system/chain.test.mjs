@@ -13,11 +13,11 @@ import { startWorld } from './world.mjs';
 
 let world;
 let look;
-let there; /* promised: another world, behind a node that can be spoiled */
-let told = []; /* its stories, because they take a while: told meanwhile */
+const others = []; /* promised: other worlds, each behind a node that can be spoiled */
+let told = []; /* their stories, because they take a while: told meanwhile */
 
 before(async () => {
-  told = elsewhere(raised, odd, noReceipts);
+  told = [...elsewhere(raised, noReceipts), ...elsewhere(odd)];
   world = await startWorld({ config: { retry_interval_secs: 1 } });
   look = lookAt(world);
   await world.startConnector();
@@ -31,7 +31,7 @@ afterEach(async () => { /* whatever a failure left behind */
 });
 after(async () => {
   await Promise.allSettled(told);
-  await there?.then((t) => t.world.stop(), () => {}); /* what failed to start has been ended */
+  for (const other of others) await other.then((t) => t.world.stop(), () => {}); /* what failed to start has been ended */
   await world?.stop();
 });
 
@@ -271,7 +271,8 @@ async function startThere() {
 
 /* One after the other; a promise of each. */
 function elsewhere(...stories) {
-  there = startThere();
+  const there = startThere();
+  others.push(there);
   let last = there;
   return stories.map((story) => {
     const mine = last.catch(() => {}).then(async () => {
@@ -378,6 +379,6 @@ async function noReceipts({ world: w, see, node }) {
 
 test('the base fee rises above what is signed: the transaction is raised, wanted or not', () => told[0]);
 
-test('a revert of no profile: one request is held, many are one trouble', () => told[1]);
+test('a revert of no profile: one request is held, many are one trouble', () => told[2]);
 
-test('a node without receipts: a transaction that it knows is not lost', () => told[2]);
+test('a node without receipts: a transaction that it knows is not lost', () => told[1]);
