@@ -177,6 +177,9 @@ Test(store_steps, a_kill_leaves_rows_and_record_as_one)
 	uint64_t newest = 0;
 
 	for (unsigned round = 0; round < 4; round++) {
+		int committed[2];
+		char byte;
+		cr_assert_eq(pipe(committed), 0);
 		pid_t pid = fork();
 		if (pid == 0) {
 			struct store *s = open_store();
@@ -188,9 +191,14 @@ Test(store_steps, a_kill_leaves_rows_and_record_as_one)
 				store_put_change(s, &c, n % 3 ? NULL : on_change, NULL);
 				if (n % 16 == 0)
 					wait_for(3);
+				if (n == 16 && write(committed[1], "", 1) != 1)
+					_exit(1);
 			}
 		}
-		usleep(60000 + 37000 * round);
+		cr_assert_eq(read(committed[0], &byte, 1), 1);
+		close(committed[0]);
+		close(committed[1]);
+		usleep(10000 + 37000 * round);
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 
