@@ -25,6 +25,7 @@ import { startCore } from '../peers/core.mjs';
 import { startFakeBucket } from '../peers/fakebucket.mjs';
 import { startFakeChain } from '../peers/fakechain.mjs';
 import { startFakeCore } from '../peers/fakecore.mjs';
+import { startFaultProxy } from '../peers/faultproxy.mjs';
 import { decryptionDomain, typesOf } from '../peers/eip712.mjs';
 import { descendants, freePort, readProcess, removeDir, start, temporaryDir, until } from '../peers/process.mjs';
 import { startProxy } from '../peers/tcpproxy.mjs';
@@ -77,6 +78,9 @@ function hasFiles(dir) {
  *              what was signed but never mined
  *   onCall     sees each JSON-RPC call of the connector
  *   coreProxy, bucketProxy   true: a proxy stands before that peer too
+ *   faultProxies  true: a proxy with faults (faultproxy.mjs) before each peer instead: world.proxies,
+ *              one for each door of the fake chain but the first, coreProxy and bucketProxy; the
+ *              fake chain's ledger has what was signed
  *   coprocessors  how many (3)               nodes   how many other KMS nodes are registered (0)
  *   thresholds [public, user, key]           register  false: our node is not registered
  *   funds      ether of our node's account (100)
@@ -141,16 +145,21 @@ async function build(world, options, keep) {
     (options.core?.fake ? startFakeCore : startCore)({ types: generation.types, ...options.core }),
     (options.bucket?.fake ? startFakeBucket : startBucket)({ process: true, buckets: names, ...options.bucket }),
   ].map((p) => p.then(keep)));
-  const raws = options.proxy === false ? null : rawCollector();
+  const { faultProxies } = options;
+  const raws = options.proxy === false || faultProxies ? null : rawCollector();
   const proxyOf = (port, more) => startProxy(port, more).then(keep);
+  const faultsOf = (port, mode = 'http') => startFaultProxy(port, { mode }).then(keep);
   const onCall = (call) => {
     raws.see(call);
     options.onCall?.(call);
   };
-  const [, door = chain.port, ...doors] = chain.ports ?? [];
+  const [, ...behind] = chain.ports ?? [0, chain.port];
+  const proxies = faultProxies ? await Promise.all(behind.map((port) => faultsOf(port))) : [];
+  const [door, ...doors] = faultProxies ? proxies.map((p) => p.port) : behind;
   const proxy = raws ? await proxyOf(door, { countRpc: true, onCall }) : null;
-  const coreProxy = options.coreProxy ? await proxyOf(core.port) : null;
-  const bucketProxy = options.bucketProxy ? await proxyOf(bucket.port) : null;
+  const before = (port, wanted, mode) => (faultProxies ? faultsOf(port, mode) : wanted ? proxyOf(port) : null);
+  const coreProxy = await before(core.port, options.coreProxy, 'h2');
+  const bucketProxy = await before(bucket.port, options.bucketProxy);
 
   const owner = await chain.wallet(1_000_000);
   const node = new Wallet(Wallet.createRandom().privateKey, chain.provider);
@@ -170,7 +179,7 @@ async function build(world, options, keep) {
   }));
 
   Object.assign(world, {
-    chain, core, bucket, proxy, coreProxy, bucketProxy, owner, node, httpz, manager, keys, access,
+    chain, core, bucket, proxy, proxies, coreProxy, bucketProxy, owner, node, httpz, manager, keys, access,
     contracts, coprocessors, nodes, raws, generation,
     requests: asking.requests,
     ask: asking.ask,

@@ -1,0 +1,3 @@
+/*
+ * core - a KMS Core and a storage that are away, forget, refuse, or say what is not so.
+ */

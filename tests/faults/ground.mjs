@@ -1,0 +1,114 @@
+/*
+ * ground - where one fault is made: a fast chain of one or more nodes, a Core and a storage, a
+ * proxy with faults before each, and a connector.  Every case has a ground of its own.
+ *
+ *   const g = await startGround({ nodes: 2 });
+ *   await g.start();
+ *   await g.proxies[0].fault('reset', { at: 100 });
+ *   const names = await g.ask(3);
+ *   await g.heals(names, () => g.proxies[0].clear());      // measured
+ *   await g.finish();                                      // judged
+ */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { faultsIn } from '../peers/fakechain.mjs';
+import { until } from '../peers/process.mjs';
+import { lookAt } from '../system/look.mjs';
+import { startWorld } from '../system/world.mjs';
+
+const LINES_PER_SECOND = 50; /* of the log, whatever a peer does */
+const LINES_AT_ONCE = 100; /* besides: a start, a burst */
+const MEMORY_KB = 256 * 1024; /* of all processes together, at their worst */
+
+/**
+ * Options: those of startWorld, and nodes: how many chain nodes the connector knows (1), all of one
+ * chain; node k is door k + 1 of the fake chain (lies: { lie, door: k + 1 }) behind proxies[k].
+ */
+export async function startGround({ nodes = 1, chain, core, bucket, config, ...options } = {}) {
+  const world = await startWorld({
+    faultProxies: true,
+    chain: { fake: true, doors: nodes + 1, ...chain }, core: { fake: true, ...core }, bucket: { fake: true, ...bucket },
+    config: { retry_interval_secs: 1, ...config }, ...options,
+  });
+  const look = lookAt(world);
+  const self = {
+    world, look, recoveredMs: 0, began: Date.now(), limits: { memoryKb: MEMORY_KB }, descriptors: null,
+    chain: world.chain, core: world.core, bucket: world.bucket,
+    proxies: world.proxies, coreProxy: world.coreProxy, bucketProxy: world.bucketProxy,
+  };
+
+  /** The connector runs, nothing is paused. */
+  self.start = async (how) => {
+    await world.startConnector(how);
+    await look.waitFine();
+    self.descriptors ??= descriptorsOf(world);
+  };
+  /** So many public decryptions, each in a block of its own: their names. */
+  self.ask = (count = 3, how = {}) => world.ask(count, { types: [0, 5, 8], perTx: 1, ...how });
+  self.answered = (names, timeoutMs = 30000) => look.answered(names, timeoutMs);
+
+  /**
+   * Ends the fault by end() and measures until all of `names` are answered and nothing is paused;
+   * fails if that takes more than withinMs, unless a peer's own delay counts.
+   */
+  self.heals = async (names, end, withinMs = 2000) => {
+    const began = Date.now();
+    await end();
+    await look.answered(names, withinMs + 10000);
+    await until('ready again', async () => (await self.ready()) === 200, withinMs + 10000, 20);
+    const took = Date.now() - began;
+    self.recoveredMs = Math.max(self.recoveredMs, took);
+    assert.ok(took <= withinMs, `working again after ${took} ms, allowed are ${withinMs}`);
+  };
+  /** The status of /readyz, or 0 when nobody answers. */
+  self.ready = () => fetch(`${world.monitorUrl}/readyz`).then((r) => r.status, () => 0);
+
+  /** The highest memory that each process ever had, in KiB: name -> VmHWM. */
+  self.peaks = () => Object.fromEntries(world.processes().map((p) => [p.name, highest(p.pid)]));
+
+  /**
+   * The judgement that every case ends with: the chain's ledger, our own log and memory.
+   * `how`: options of world.judge(), and open: how many requests stay without an answer of ours.
+   */
+  self.finish = async ({ open = 0, ...how } = {}) => {
+    const problems = faultsIn(await world.chain.judge(world.node.address), { open });
+    problems.push(...(await world.judge({ unanswered: open > 0, ...how })).problems);
+    const lines = world.log().split('\n').length;
+    const seconds = (Date.now() - self.began) / 1000;
+    if (lines > LINES_AT_ONCE + LINES_PER_SECOND * seconds) problems.push(`${lines} lines of log in ${seconds.toFixed(1)} s`);
+    const peak = Object.values(self.peaks()).reduce((a, b) => a + b, 0);
+    if (peak > self.limits.memoryKb && !process.env.KMS_SANITIZERS) problems.push(`${peak} KiB of memory`);
+    if (self.descriptors && !world.connector.ended) {
+      await until('descriptors are closed', () => !moreDescriptors(self.descriptors, descriptorsOf(world)).length, 5000, 100)
+        .catch(() => problems.push(...moreDescriptors(self.descriptors, descriptorsOf(world))));
+    }
+    assert.deepEqual(problems, []);
+  };
+  self.stop = () => world.stop();
+  return self;
+}
+
+function highest(pid) {
+  try {
+    return Number(/^VmHWM:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0);
+  } catch {
+    return 0; /* it left in this instant */
+  }
+}
+
+const SPARE = 12; /* connections that are kept for a while and files of the store */
+
+function descriptorsOf(world) {
+  return Object.fromEntries(world.processes().map((p) => {
+    try {
+      return [p.name, fs.readdirSync(`/proc/${p.pid}/fd`).length];
+    } catch {
+      return [p.name, 0];
+    }
+  }));
+}
+
+function moreDescriptors(before, now) {
+  return Object.entries(now).filter(([name, count]) => count > (before[name] ?? 0) + SPARE)
+    .map(([name, count]) => `${name} has ${count} open files, ${before[name]} in the beginning`);
+}

@@ -1,0 +1,3 @@
+/*
+ * operator - what an operator does wrong.
+ */

@@ -1,0 +1,3 @@
+/*
+ * process - processes that die, hang or do not understand each other.
+ */

@@ -1,0 +1,42 @@
+/*
+ * run - one row of the table: its case, judged; what became of it.
+ */
+import { startGround } from './ground.mjs';
+
+/**
+ * Runs a row: { number, fault, ok, why, times, recoveredMs, seconds }.  `short`: as often as the
+ * row says for that.  A case gets { times, ground(options) } and ends each of its grounds by
+ * finish(); grounds are stopped here.
+ */
+export async function runRow({ number, fault, seconds, times, run }, { short = false } = {}) {
+  const began = Date.now();
+  const grounds = [];
+  const turn = { times: short ? times.short : times.whole };
+  turn.ground = async (options) => {
+    const ground = await startGround(options);
+    grounds.push(ground);
+    return ground;
+  };
+  const result = { number, fault, times: turn.times, ok: true, why: '' };
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not over after ${seconds} s`)), 1000 * seconds);
+  });
+  try {
+    await Promise.race([run(turn), late]);
+  } catch (e) {
+    result.ok = false;
+    result.why = e.message;
+    result.log = grounds.map((g) => g.world.log()).join('\n');
+  }
+  clearTimeout(timer);
+  for (const ground of grounds) {
+    await ground.stop().catch((e) => {
+      result.ok = false;
+      result.why ||= e.message;
+    });
+  }
+  result.recoveredMs = Math.max(0, ...grounds.map((g) => g.recoveredMs));
+  result.seconds = (Date.now() - began) / 1000;
+  return result;
+}

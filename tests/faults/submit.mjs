@@ -1,0 +1,3 @@
+/*
+ * submit - what becomes of transactions, and what is said of it.
+ */

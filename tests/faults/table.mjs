@@ -1,0 +1,36 @@
+/*
+ * table - the faults that must be survived, one row each.  The numbers are those of the plan; what
+ * a case of a row does and demands stands in front of it.
+ */
+import * as content from './content.mjs';
+import * as core from './core.mjs';
+import * as operator from './operator.mjs';
+import * as process from './process.mjs';
+import * as store from './store.mjs';
+import * as submit from './submit.mjs';
+import * as transport from './transport.mjs';
+
+/* number, fault, how often in the tests and alone, seconds at most, case */
+const rows = [
+  /* the chain's nodes: transport */
+  ['L01', 'connections reset in the middle of frames', 3, 40, 120, transport.L01],
+  ['L12', '502, 503, 504 or a page of HTML instead of an answer', 1, 5, 60, transport.L12],
+
+  /* what the chain's nodes say */
+  ['L30', 'the same log again and again', 1, 5, 60, content.L30],
+
+  /* the KMS Core and the storage */
+
+  /* transactions */
+
+  /* what is kept on the disk */
+
+  /* processes and their links */
+
+  /* what operators do */
+];
+
+export const table = rows.map(([number, fault, short, whole, seconds, run]) => {
+  if (typeof run !== 'function') throw new Error(`${number} has no case`);
+  return { number, fault, times: { short, whole }, seconds, run };
+});
