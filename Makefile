@@ -44,7 +44,7 @@ COMMON  := $(wildcard common/*.c) proto/tables.c
 COMMON_O := $(patsubst %.c,$(B)/obj/%.o,$(COMMON))
 BINS    := $(addprefix $(B)/bin/,$(PROGRAMS))
 
-.PHONY: FORCE all help deps peers crash crash-built faults check bench demo ready san fuzz install clean unit tests-built \
+.PHONY: FORCE all help deps peers crash crash-built faults soak check bench demo ready san fuzz install clean unit tests-built \
 	system lint format pages
 .SECONDARY:
 all: $(BINS)
@@ -175,6 +175,10 @@ faults: deps
 	@$(MAKE) --no-print-directory -j2 all tests-built
 	@B=$(B) $(NODE) tests/faults/faults.mjs
 
+soak: deps
+	@$(MAKE) --no-print-directory -j2 all tests-built
+	@B=$(B) $(NODE) tests/faults/soak.mjs
+
 unit: all tests-built
 	@B=$(B) tests/unit.sh $(UNIT_BIN)
 
@@ -254,6 +258,7 @@ help:
 	@echo "make san        unit and system tests under ASan and UBSan"
 	@echo "make crash      each process ends at each of its calls, each call fails once; ROLE= MODE= FROM= TO="
 	@echo "make faults     every fault that must be survived, and how long it took; ROW=L01,T SHORT=1"
+	@echo "make soak       load and faults for 20 minutes, then the ledger; S=seconds SEED= RATE="
 	@echo "make fuzz S=60  fuzz each target S seconds, and prove that each finds a planted bug"
 	@echo "make format     lay out the lines of C that changed since the last commit"
 	@echo "make pages      print proto/PROTOCOL.md from the message table"

@@ -193,6 +193,7 @@ static void result_fill(struct http_call *c, CURLcode code, struct http_result *
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &r->status);
 	curl_easy_getinfo(c->easy, CURLINFO_RETRY_AFTER, &after);
 	r->retry_after_s = after > 0 ? (uint64_t)after : 0;
+	r->late = code == CURLE_OPERATION_TIMEDOUT;
 	if (c->too_big || code == CURLE_FILESIZE_EXCEEDED) {
 		r->outcome = HTTP_TOO_BIG;
 		r->why = "the response is larger than its limit";

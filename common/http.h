@@ -31,6 +31,7 @@ struct http_result {
 	struct bytes body;		/* borrowed until on_done returns */
 	uint8_t *taken;			/* on_done may take the body: see http_take_body */
 	bool drop;			/* on_done may set it: this connection is not used again */
+	bool late;			/* the time was up, for a connection or an answer */
 	const char *why;		/* constant or borrowed English phrase */
 	uint64_t retry_after_s;		/* of 429 and 503; 0 if not said */
 };

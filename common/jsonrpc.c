@@ -173,6 +173,8 @@ static void on_response(void *owner, struct http_result *r)
 	const char *why = NULL;
 
 	b->http = NULL;
+	if (r->late)
+		endpoint_late(b->endpoint);
 	if (r->outcome != HTTP_OK || r->status / 100 != 2) {
 		enum jsonrpc_outcome outcome = outcome_of(r, &why);
 
@@ -200,13 +202,14 @@ static void on_response(void *owner, struct http_result *r)
 
 static void fly(struct jsonrpc_batch *b)
 {
+	double timeout_s = endpoint_patience(b->endpoint, b->timeout_s);
 	struct http_request r = {
 		.url = b->endpoint->url,
 		.post = BYTES(b->text, b->text_len),
 		.content_type = "application/json",
 		.body_max = JSONRPC_REPLY_MAX,
-		.timeout_s = b->timeout_s,
-		.connect_timeout_s = b->timeout_s < CONNECT_S ? b->timeout_s : CONNECT_S,
+		.timeout_s = timeout_s,
+		.connect_timeout_s = timeout_s < CONNECT_S ? timeout_s : CONNECT_S,
 		.on_done = on_response,
 		.owner = b,
 	};

@@ -5,6 +5,9 @@
  * wrong chain id, move to the next (a circuit breaker with half-open probes every 5 s to
  * 60 s).  Each endpoint's chain id is asked before its first use and every 60 s.  URLs are
  * never printed, names are.
+ *
+ * A call with a timeout of at most 10 s has 2 s at first; after each answer that did not come in
+ * time the endpoint is given twice as long, for a minute, up to the call's own timeout.
  */
 #pragma once
 

@@ -10,6 +10,9 @@
 #define FAILURES_MAX      3
 #define CHECK_EVERY_MS    60000
 #define CHECK_TIMEOUT_S   5.0
+#define SMALL_S           10.0		/* who waits longer expects a large answer */
+#define PATIENCE_S        2.0		/* for a small one, at first */
+#define PATIENT_MS        60000		/* after an answer that did not come in time */
 #define WRONG_AGAIN_MS    30000		/* an endpoint on another chain is asked again */
 #define ALONE_AGAIN_MS    1000		/* no endpoint answers: as soon as one is back, go on */
 #define PROBE_FIRST_MS    5000
@@ -183,6 +186,25 @@ void endpoint_throttled(struct endpoint *e, uint64_t retry_after_s)
 			 THROTTLE_FIRST_MS;
 	ms = retry_after_s ? min(retry_after_s, THROTTLE_MAX_MS / 1000) * 1000 : e->throttle_ms;
 	e->throttled_until_ms = loop_now_ms(e->j->loop) + ms;
+}
+
+/*
+ * A connection may fall silent for good, and small answers come at once: so they are not waited
+ * for as long as the caller would.  A node that is slow, not silent, is given twice the time after
+ * each answer that was late.
+ */
+double endpoint_patience(struct endpoint *e, double timeout_s)
+{
+	if (!e->patience_s || loop_now_ms(e->j->loop) >= e->patient_until_ms)
+		e->patience_s = PATIENCE_S;
+	return timeout_s > SMALL_S || timeout_s < e->patience_s ? timeout_s : e->patience_s;
+}
+
+void endpoint_late(struct endpoint *e)
+{
+	if (e->patience_s < SMALL_S)
+		e->patience_s *= 2;
+	e->patient_until_ms = loop_now_ms(e->j->loop) + PATIENT_MS;
 }
 
 static void check_failed(struct endpoint *e, const char *why)

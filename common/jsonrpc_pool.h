@@ -17,6 +17,8 @@ struct endpoint {
 	uint64_t check_at_ms;
 	uint64_t probe_ms;		/* pause before the next probe */
 	uint64_t throttled_until_ms, throttle_ms;
+	double patience_s;		/* seconds for a small answer */
+	uint64_t patient_until_ms;	/* then it is as in the beginning */
 };
 
 enum reach { BEGINNING, UP, DOWN };
@@ -41,6 +43,9 @@ bool endpoint_all_tried(const struct jsonrpc *j);
 void endpoint_failed(struct endpoint *e, const char *why);
 void endpoint_answered(struct endpoint *e);
 void endpoint_throttled(struct endpoint *e, uint64_t retry_after_s);
+void endpoint_late(struct endpoint *e);			/* no answer in time */
+/* Seconds to wait for an answer, at most TIMEOUT_S. */
+double endpoint_patience(struct endpoint *e, double timeout_s);
 void endpoint_on_timer(void *j);			/* checks that are due */
 
 /* Batches, for endpoints. */

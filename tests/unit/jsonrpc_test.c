@@ -219,6 +219,9 @@ static bool answer(struct server *s, struct request *r)
 	case 4:
 		say(r->fd, "HTTP/1.1 429 No\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n");
 		return true;
+	case 5:
+		poll(NULL, 0, 2500);
+		break;
 	}
 	if (strstr(r->body, "eth_chainId")) {
 		poll(NULL, 0, n ? 50 : 0);	/* the first is up first */
@@ -318,7 +321,7 @@ static enum jsonrpc_outcome ask(int endpoint, unsigned count)
 		{ .method = "eth_gasPrice", .params = "[]", .on_reply = on_reply, .owner = &g },
 	};
 
-	cr_assert_eq(jsonrpc_send(rpc, endpoint, calls, count, 2, NULL), OK);
+	cr_assert_eq(jsonrpc_send(rpc, endpoint, calls, count, 10, NULL), OK);
 	cr_assert_eq(g.count, 0);
 	while (g.count < count)
 		loop_run(loop);
@@ -392,6 +395,15 @@ Test(jsonrpc, three_failures_move_on, .init = begin, .fini = end)
 	cr_assert_eq(failovers, 1);
 	cr_assert_not(jsonrpc_endpoint_is_up(rpc, 0));
 	cr_assert_eq(failed_calls, 3);
+}
+
+Test(jsonrpc, who_is_late_has_more_time_then, .init = begin, .fini = end)
+{
+	cr_assert_eq(ask(-1, 1), RPC_OK);
+	wait_s(0.1);
+	atomic_store(&broken[0], 5);
+	cr_assert_eq(ask(0, 1), RPC_AMBIGUOUS);
+	cr_assert_eq(ask(0, 1), RPC_OK);
 }
 
 Test(jsonrpc, all_down_and_back, .init = begin, .fini = end)
