@@ -11,6 +11,7 @@
 #include "common/http.h"
 
 #include <curl/curl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 
 #define IDLE_MAX        32		/* easy handles kept */
 #define BODY_KEPT       (64u << 10)	/* larger buffers are given back after use */
+#define LARGE           (1 << 20) /* bytes; such a buffer goes back to the system at once */
 #define HEADERS_MAX     (64u << 10)	/* bytes of response headers */
 #define HEADER_MAX      4200		/* one of ours, with the longest session token */
 
@@ -333,6 +335,9 @@ struct http *http_new(struct loop *loop, const struct http_limits *limits)
 	struct http *h = calloc(1, sizeof(*h));
 
 	check(h);
+	/* Unless told so, malloc would keep up to 64 MiB after one reply of 16. */
+	mallopt(M_MMAP_THRESHOLD, LARGE);
+	mallopt(M_TRIM_THRESHOLD, LARGE);
 	check(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 	h->loop = loop;
 	h->flight.prev = h->flight.next = &h->flight;

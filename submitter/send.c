@@ -12,8 +12,9 @@
 #include "submitter/submitter.h"
 
 #define SEND_TIMEOUT_S   10.0
-#define RESEND_MIN_MS    1000
+#define RESEND_MIN_MS    250 /* not taken, or in doubt; then twice as long each time */
 #define RESEND_MAX_MS    2000
+#define UNUSED_MS        1000 /* taken, and its turn has come: perhaps lost; then RESEND_MAX_MS */
 #define LOOKS_MAX        12	/* in 20 s: receipts asked for before it is asked whether it is lost */
 #define SEND_BATCH_MAX   16
 
@@ -116,7 +117,11 @@ void tx_put(struct lane *l, const struct msg_tx_signed *m)
 
 static void wait_again(struct tx *t)
 {
-	t->again_ms = clock_mono_ms() + (t->sends < 2 ? RESEND_MIN_MS : RESEND_MAX_MS);
+	uint64_t ms = RESEND_MIN_MS;
+
+	for (unsigned i = 1; i < t->sends && ms < RESEND_MAX_MS; i++)
+		ms *= 2;
+	t->again_ms = clock_mono_ms() + ms;
 }
 
 /*
@@ -168,12 +173,20 @@ static void say_sent(struct tx *t)
 		return;
 }
 
+/* Perhaps taken: the same bytes again, later. */
+static void on_doubt(struct tx *t)
+{
+	t->step = TX_SENT;
+	t->in_doubt = true;
+}
+
 static void on_taken(struct tx *t)
 {
 	if (t->lane->pause == PAUSE_untaken && t->nonce <= t->lane->chain_nonce)
 		lane_resume(t->lane);
 	t->step = TX_SENT;
-	wait_again(t);
+	t->in_doubt = false;
+	t->again_ms = clock_mono_ms() + (t->sends < 2 ? UNUSED_MS : RESEND_MAX_MS);
 	say_sent(t);
 }
 
@@ -209,12 +222,11 @@ static void on_refused(struct tx *t, const char *message)
 		t->step = TX_READY;
 		return;
 	case SEND_ambiguous:
-		t->step = TX_SENT;
+		on_doubt(t);
 		return;
 	}
 }
 
-/* One batch at a time, so that bytes arrive in nonce order. */
 static bool is_sending(const struct lane *l)
 {
 	for (struct tx *t = l->txs; t; t = t->next)
@@ -231,6 +243,22 @@ bool txs_sent(const struct lane *l)
 	return false;
 }
 
+/* It had been taken and was lost: then those behind it are, too.  A node that has it says so. */
+static void doubt_those_behind(const struct tx *lost)
+{
+	for (struct tx *t = lost->next; t; t = t->next)
+		if (t->step == TX_SENT)
+			t->in_doubt = true;
+}
+
+/* Who took the bytes says their hash. */
+static bool is_taken(const struct tx *t, const struct jsonrpc_reply *r)
+{
+	struct b32 hash;
+
+	return r->outcome == RPC_OK && json_b32(r->result, &hash) == OK && b32_eq(&hash, &t->hash);
+}
+
 static void on_send_reply(void *owner, const struct jsonrpc_reply *r)
 {
 	struct lane *l = ((struct trial *)owner)->lane;
@@ -239,29 +267,34 @@ static void on_send_reply(void *owner, const struct jsonrpc_reply *r)
 	if (!t || t->step != TX_SENDING)
 		return;
 	wait_again(t);
-	if (r->outcome == RPC_OK)
+	if (is_taken(t, r)) {
+		if (t->was_taken)
+			doubt_those_behind(t);
 		on_taken(t);
-	else if (r->outcome == RPC_ERROR)
+	} else if (r->outcome == RPC_ERROR)
 		on_refused(t, r->message);
-	else if (r->outcome == RPC_AMBIGUOUS)
-		t->step = TX_SENT;	/* perhaps taken: the same bytes again, later */
+	else if (r->outcome == RPC_OK || r->outcome == RPC_AMBIGUOUS)
+		on_doubt(t);
 	else
 		t->step = TX_READY;
+	if (t->step != TX_SENT || t->in_doubt)
+		l->batch_max = 1;
 	count_in_flight(l);
-	if (!is_sending(l))
+	if (!is_sending(l) || (t->sends > 1 && t->nonce == l->chain_nonce))
 		lane_look(l);
 	lane_work(l);
 }
 
-static bool is_due(const struct lane *l, const struct tx *t, uint64_t now)
+/* LEADS: all before it are used, or go again with it. */
+static bool is_due(const struct lane *l, const struct tx *t, bool leads, uint64_t now)
 {
-	if (t->raising || t->nonce < l->chain_nonce)
+	if (t->raising || t->again_ms > now)
 		return false;
 	if (t->step == TX_READY)
-		return t->again_ms <= now;
+		return true;
 	/* Taken, but its turn has come and it is not used: perhaps lost. */
-	return t->step == TX_SENT && t->nonce == l->chain_nonce && t->again_ms <= now &&
-	       l->answered_ms + RESEND_MIN_MS > now;
+	return t->step == TX_SENT && leads && (t->in_doubt || t->nonce == l->chain_nonce) &&
+	       l->answered_ms + UNUSED_MS > now;
 }
 
 static void send_batch(struct lane *l, struct tx **batch, unsigned n)
@@ -278,6 +311,7 @@ static void send_batch(struct lane *l, struct tx **batch, unsigned n)
 		memcpy(params[i] + 4 + 2 * t->raw_len, "\"]", 3);
 		call[i] = (struct jsonrpc_call){ .method = "eth_sendRawTransaction", .params = params[i],
 						 .on_reply = on_send_reply, .owner = new_trial(t) };
+		t->was_taken = t->step == TX_SENT && !t->in_doubt;
 		t->step = TX_SENDING;
 		count(CNT_SUBMITTER_sends, 1);
 		if (t->sends++)
@@ -301,25 +335,34 @@ void txs_hurry(struct lane *l)
 			t->again_ms = 0;
 }
 
+/*
+ * A node holds a nonce above its next one for a second, and answers a batch call by call: behind
+ * one that was not taken a large batch would be held for long.  So after any trouble one goes
+ * alone, then two, and so on; and what is missing before a batch goes while that is still held.
+ */
 static void send_due(struct lane *l)
 {
 	struct tx *batch[SEND_BATCH_MAX];
 	uint64_t now = clock_mono_ms();
 	unsigned n = 0, ahead = 0;
 
-	if (!l->has_account || l->paused_by_operator || is_sending(l))
+	if (!l->has_account || l->paused_by_operator)
 		return;
-	for (struct tx *t = l->txs; t && n < SEND_BATCH_MAX && ahead < l->s->window; t = t->next) {
+	if (!l->batch_max)
+		l->batch_max = 1;
+	for (struct tx *t = l->txs; t && n < l->batch_max && ahead < l->s->window; t = t->next) {
 		if (t->nonce < l->chain_nonce)
 			continue;
-		ahead++;
-		if (is_due(l, t, now))
+		if (is_due(l, t, ahead == n, now))
 			batch[n++] = t;
-		else if (t->step == TX_READY)
+		else if (t->step == TX_READY || t->step == TX_SENDING)
 			break;		/* nothing overtakes it */
+		ahead++;
 	}
-	if (n)
-		send_batch(l, batch, n);
+	if (!n)
+		return;
+	l->batch_max = 2 * l->batch_max < SEND_BATCH_MAX ? 2 * l->batch_max : SEND_BATCH_MAX;
+	send_batch(l, batch, n);
 }
 
 /* Receipts. */
@@ -549,6 +592,7 @@ void txs_rewind(struct lane *l)
 			continue;
 		if (t->step == TX_LOOKING)
 			t->step = TX_READY;
+		t->in_doubt = true;
 		t->again_ms = 0;
 	}
 }

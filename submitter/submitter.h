@@ -40,16 +40,17 @@ struct answer {
 };
 
 enum tx_step {
-	TX_READY,		/* to be sent */
-	TX_SENDING,		/* the node has not answered yet */
-	TX_SENT,		/* a node took it, or may have */
-	TX_LOOKING,		/* its nonce is used: the receipt is asked for */
+	TX_READY, /* to be sent */
+	TX_SENDING, /* the node has not answered yet */
+	TX_SENT, /* a node took it, or may have: then it is in doubt */
+	TX_LOOKING, /* its nonce is used: the receipt is asked for */
 };
 
 struct tx {
 	struct tx *next;		/* by nonce, ascending */
 	struct lane *lane;
 	enum tx_step step;
+	bool in_doubt, was_taken; /* before it was sent now */
 	uint64_t nonce, op, kind, gas, max_fee;
 	struct b32 id, hash;
 	uint8_t *raw;			/* owned */
@@ -119,6 +120,7 @@ struct lane {
 
 	struct answer *answers, **answers_last;
 	struct tx *txs;
+	unsigned batch_max; /* transactions in the next batch */
 	unsigned in_flight;
 
 	enum pause pause;
