@@ -1,9 +1,9 @@
 /*
  * jsonrpc_endpoint - which endpoint is asked.
  *
- * An endpoint is used after it has said the right chain id, and until three failures in a row;
- * then it has to say its chain id again.  So the check of the chain id is at once the first
- * step, the regular check and the half-open probe of the breaker.
+ * An endpoint is used after it has said the right chain id, until a failure makes the next one
+ * be used.  After three failures in a row it has to say its chain id again.  So the check of the
+ * chain id is at once the first step, the regular check and the half-open probe of the breaker.
  */
 #include "common/jsonrpc_pool.h"
 
@@ -17,7 +17,7 @@
 #define ALONE_AGAIN_MS    1000		/* no endpoint answers: as soon as one is back, go on */
 #define PROBE_FIRST_MS    5000
 #define PROBE_MAX_MS      60000
-#define THROTTLE_FIRST_MS 1000
+#define THROTTLE_FIRST_MS 100
 #define THROTTLE_LAST_MS  30000		/* of our own pauses */
 #define THROTTLE_MAX_MS   60000		/* of those that the node asks for */
 
@@ -166,8 +166,12 @@ static void down(struct endpoint *e, uint64_t again_ms, const char *why)
 
 void endpoint_failed(struct endpoint *e, const char *why)
 {
-	if (!e->up || ++e->failures < FAILURES_MAX)
+	if (!e->up)
 		return;
+	if (++e->failures < FAILURES_MAX) {
+		jsonrpc_move_on(e->j, e->name);
+		return;
+	}
 	e->probe_ms = PROBE_FIRST_MS;
 	down(e, e->probe_ms, why);
 }

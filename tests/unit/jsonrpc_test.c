@@ -381,20 +381,36 @@ Test(jsonrpc, without_an_id_the_first_one_said_counts)
 	end();
 }
 
-Test(jsonrpc, three_failures_move_on, .init = begin, .fini = end)
+Test(jsonrpc, a_failure_moves_on, .init = begin, .fini = end)
+{
+	cr_assert_eq(ask(-1, 1), RPC_OK);
+	wait_s(0.1);
+	atomic_store(&broken[0], 1);
+	cr_assert_eq(ask(-1, 1), RPC_AMBIGUOUS);
+	cr_assert_str_eq(last_endpoint, "first");
+	for (unsigned i = 0; i < 5; i++) {
+		cr_assert_eq(ask(-1, 1), RPC_OK);
+		cr_assert_str_eq(last_endpoint, "second");
+	}
+	cr_assert_eq(failovers, 1);
+	cr_assert(jsonrpc_endpoint_is_up(rpc, 0), "once is not a breakdown");
+	cr_assert_eq(failed_calls, 1);
+}
+
+Test(jsonrpc, three_failures_take_out_of_use, .init = begin, .fini = end)
 {
 	cr_assert_eq(ask(-1, 1), RPC_OK);
 	wait_s(0.1);
 	atomic_store(&broken[0], 1);
 	for (unsigned i = 0; i < 3; i++) {
-		cr_assert_eq(ask(-1, 1), RPC_AMBIGUOUS);
-		cr_assert_str_eq(last_endpoint, "first");
+		cr_assert(jsonrpc_endpoint_is_up(rpc, 0));
+		cr_assert_eq(ask(0, 1), RPC_AMBIGUOUS);
 	}
+	cr_assert_not(jsonrpc_endpoint_is_up(rpc, 0));
+	cr_assert_eq(ask(0, 1), RPC_NOT_SENT);
 	cr_assert_eq(ask(-1, 1), RPC_OK);
 	cr_assert_str_eq(last_endpoint, "second");
-	cr_assert_eq(failovers, 1);
-	cr_assert_not(jsonrpc_endpoint_is_up(rpc, 0));
-	cr_assert_eq(failed_calls, 3);
+	cr_assert_eq(downs, 0);
 }
 
 Test(jsonrpc, who_is_late_has_more_time_then, .init = begin, .fini = end)
