@@ -12,6 +12,7 @@
 #include "submitter/submitter.h"
 
 #define SEND_TIMEOUT_S   10.0
+#define RESEND_SOON_MS   250	/* no node has had it: asked too often, or none was reached */
 #define RESEND_MIN_MS    1000
 #define RESEND_MAX_MS    2000
 #define LOOKS_MAX        12	/* in 20 s: receipts asked for before it is asked whether it is lost */
@@ -245,8 +246,10 @@ static void on_send_reply(void *owner, const struct jsonrpc_reply *r)
 		on_refused(t, r->message);
 	else if (r->outcome == RPC_AMBIGUOUS)
 		t->step = TX_SENT;	/* perhaps taken: the same bytes again, later */
-	else
+	else {
 		t->step = TX_READY;
+		t->again_ms = clock_mono_ms() + RESEND_SOON_MS;
+	}
 	count_in_flight(l);
 	if (!is_sending(l))
 		lane_look(l);
