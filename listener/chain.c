@@ -96,7 +96,7 @@ void chain_trouble(struct chain *c, const struct ask *a)
 	double s = PAUSE_FIRST_S * (1u << (c->failures < 5 ? c->failures : 5));
 
 	if (a->e == ERR_FULL)
-		s = PAUSE_FIRST_S;	/* asked too often: the node is left alone for longer by itself */
+		s = PAUSE_FIRST_S; /* asked too often: the node is left alone for longer by itself */
 	c->failures++;
 	if (a->e == ERR_MISSING) {
 		if (c->failures > 2)

@@ -16,7 +16,7 @@
 #define HITS_MAX   16		/* blocks whose logs are asked for in one batch */
 #define LOGS_S     15.0
 #define HEADERS_S  10.0
-#define CONTRADICTION_S 0.25	/* two headers in one reply that do not link: not at once again */
+#define CONTRADICTION_S  0.25 /* two headers in one reply that do not link: not at once again */
 #define LEFT_OUT_SAID_MS 60000
 #define RECEIPTS_AFTER 3	/* failures for one block: the other way is taken */
 
@@ -56,8 +56,12 @@ static void window_put(struct chain *c, const struct header *h)
 	}
 	ring_add(&c->ring, h->number, &h->hash, loop_now_ms(c->owner->loop));
 	c->window[c->window_count++] = (struct block){
-		.number = h->number, .time = h->time, .hash = h->hash, .hit = blind || named,
-		.named = named, .fresh = fresh,
+		.number = h->number,
+		.time = h->time,
+		.hash = h->hash,
+		.hit = blind || named,
+		.named = named,
+		.fresh = fresh,
 	};
 	count(CNT_LISTENER_blocks, 1);
 	count(CNT_LISTENER_blooms_skipped, !blind && !named);

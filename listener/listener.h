@@ -75,7 +75,7 @@ struct block {
 	struct b32 hash;
 	bool hit;			/* its logs are asked for */
 	bool named;			/* since its bloom names logs of ours */
-	bool fresh;			/* the ring has it from here */
+	bool fresh; /* the ring has it from here */
 };
 
 /* Logs on their way to the executor. */
@@ -193,7 +193,7 @@ struct chain {
 
 	struct block window[WINDOW_MAX];	/* follow.c: from next on */
 	unsigned window_count, window_at;
-	bool window_closed;		/* the rest of the headers in flight is not believed */
+	bool window_closed; /* the rest of the headers in flight is not believed */
 	unsigned asked[WINDOW_MAX], asked_count;	/* what the batch in flight is about */
 	bool receipts;			/* eth_getLogs fails or is doubted: read receipts */
 	bool named_none;		/* a named block of this batch has no log */

@@ -12,7 +12,7 @@
 #include "submitter/submitter.h"
 
 #define SEND_TIMEOUT_S   10.0
-#define RESEND_SOON_MS   250	/* no node has had it: asked too often, or none was reached */
+#define RESEND_SOON_MS   250 /* no node has had it: asked too often, or none was reached */
 #define RESEND_MIN_MS    1000
 #define RESEND_MAX_MS    2000
 #define LOOKS_MAX        12	/* in 20 s: receipts asked for before it is asked whether it is lost */
