@@ -13,7 +13,7 @@
 #include "listener/ws.h"
 
 #define PAUSE_FIRST_S  0.25
-#define PAUSE_MAX_S    4.0
+#define PAUSE_MAX_S     1.5
 #define BACKFILL_FROM  32	/* blocks below finalized for which a range is worth it */
 #define BY_BLOCK_AFTER 3	/* failures of a range of one block */
 #define REFUSED_SAID_MS 60000
@@ -273,13 +273,24 @@ static void on_refused(void *owner, const char *endpoint, const char *why)
 	chain_refuse(owner, endpoint, why);
 }
 
+static void on_throttled(void *owner, const char *endpoint)
+{
+	(void)owner, (void)endpoint;
+	count(CNT_LISTENER_rpc_throttled, 1);
+}
+
 /* From the settings. */
 
 static void open_rpc(struct chain *c, unsigned i)
 {
 	static const struct jsonrpc_events events = {
-		.on_down = on_down, .on_up = on_up, .on_wrong_chain = on_wrong_chain,
-		.on_failover = on_failover, .on_call = on_call, .on_refused = on_refused,
+		.on_down = on_down,
+		.on_up = on_up,
+		.on_wrong_chain = on_wrong_chain,
+		.on_failover = on_failover,
+		.on_call = on_call,
+		.on_refused = on_refused,
+		.on_throttled = on_throttled,
 	};
 	const struct settings *s = proc_settings();
 	struct jsonrpc_endpoint endpoint[JSONRPC_ENDPOINTS_MAX];
