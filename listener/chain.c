@@ -62,7 +62,7 @@ void chain_reset(struct chain *c)
 	c->resuming = false;
 	c->phase = PHASE_AWAY;
 	c->fork = c->walking = c->frozen = c->caught_up = false;
-	c->head_known = c->poll_again = c->behind_said = false;
+	c->head_known = c->poll_again = c->behind_said = c->headless = false;
 	c->safe = c->finalized = c->confirmed = 0;
 	settled_lower(c, 0);
 	c->tags_at_ms = c->polled_ms = c->behind_since_ms = 0;
@@ -179,6 +179,8 @@ static const char *why_not_ready(const struct chain *c)
 		return "waiting for the executor";
 	if (c->frozen)
 		return "a finalized block left the chain";
+	if (c->headless)
+		return "no chain node says its latest block";
 	return c->caught_up ? NULL : "reading up to the head";
 }
 

@@ -146,7 +146,8 @@ struct chain {
 	bool head_known;
 	uint64_t safe, finalized, finalized_time, confirmed;
 	bool poll_again;		/* when the poll in flight has ended */
-	uint64_t tags_at_ms, polled_ms, head_new_ms, behind_since_ms;
+	uint64_t tags_at_ms, polled_ms, head_new_ms, head_seen_ms, behind_since_ms;
+	bool headless; /* it was not seen for too long */
 	uint64_t ws_heard_ms, ws_awaited_ms;	/* last message; since when one is missing */
 	bool behind_said;
 	uint64_t others_head, others_ask_ms;	/* lag.c */
