@@ -150,9 +150,11 @@ static void fail(struct jsonrpc_batch *b, enum jsonrpc_outcome outcome, const ch
 	deliver_outcome(b);
 }
 
-static bool has_throttle(const struct jsonrpc_replies *replies)
+/* How many calls the node did not want to answer so soon. */
+static unsigned count_throttled(const struct jsonrpc_replies *replies)
 {
 	static struct jsonrpc_room room;
+	unsigned n = 0;
 
 	for (unsigned i = 0; i < replies->count; i++) {
 		struct jsonrpc_reply reply;
@@ -160,10 +162,20 @@ static bool has_throttle(const struct jsonrpc_replies *replies)
 		if (!json_get(replies->item[i], "error"))
 			continue;
 		jsonrpc_reply_read(replies->item[i], &room, &reply);
-		if (reply.outcome == RPC_THROTTLED)
-			return true;
+		n += reply.outcome == RPC_THROTTLED;
 	}
-	return false;
+	return n;
+}
+
+/* One that answers a part of the calls is left alone for a moment only. */
+static void tell_endpoint(struct endpoint *e, const struct jsonrpc_replies *replies)
+{
+	unsigned throttled = count_throttled(replies);
+
+	if (throttled < replies->count)
+		endpoint_answered(e);
+	if (throttled)
+		endpoint_throttled(e, 0);
 }
 
 static void on_response(void *owner, struct http_result *r)
@@ -188,10 +200,7 @@ static void on_response(void *owner, struct http_result *r)
 		fail(b, RPC_AMBIGUOUS, why, true);
 		return;
 	}
-	if (has_throttle(&replies))
-		endpoint_throttled(b->endpoint, 0);
-	else
-		endpoint_answered(b->endpoint);
+	tell_endpoint(b->endpoint, &replies);
 	if (b->j->events.on_call)
 		b->j->events.on_call(b->j->owner, b->count, false);
 	deliver_replies(b, &replies);

@@ -1,10 +1,12 @@
 /*
  * jsonrpc - calls to Ethereum nodes over HTTP: batches, several endpoints, bounded replies.
  *
- * One pool for each chain.  Calls go to the endpoint in use; three failures in a row, or a
- * wrong chain id, move to the next (a circuit breaker with half-open probes every 5 s to
- * 60 s).  Each endpoint's chain id is asked before its first use and every 60 s.  URLs are
- * never printed, names are.
+ * One pool for each chain.  Calls go to the endpoint in use; a failure moves to the next one
+ * that is up.  Three failures in a row, or a wrong chain id, take an endpoint out of use (a
+ * circuit breaker with half-open probes every 5 s to 60 s, each second while there is no other).
+ * Each endpoint's chain id is asked before its first use and every 60 s.  Who was asked too
+ * often is left alone for as long as it wishes, else for 0.1 s to 30 s.  URLs are never printed,
+ * names are.
  *
  * A call with a timeout of at most 10 s has 2 s at first; after each answer that did not come in
  * time the endpoint is given twice as long, for a minute, up to the call's own timeout.
@@ -33,6 +35,7 @@ struct jsonrpc_events {			/* any may be NULL */
 	void (*on_call)(void *owner, unsigned calls, bool failed);	/* for counters */
 	/* A reply that was malformed, too large or contradictory; it counts as a failure. */
 	void (*on_refused)(void *owner, const char *endpoint, const char *why);
+	void (*on_throttled)(void *owner, const char *endpoint); /* once for each reply */
 };
 
 /* CHAIN_ID 0: the id that is said first counts for all endpoints. */

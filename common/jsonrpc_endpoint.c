@@ -1,9 +1,9 @@
 /*
  * jsonrpc_endpoint - which endpoint is asked.
  *
- * An endpoint is used after it has said the right chain id, and until three failures in a row;
- * then it has to say its chain id again.  So the check of the chain id is at once the first
- * step, the regular check and the half-open probe of the breaker.
+ * An endpoint is used after it has said the right chain id, until a failure makes the next one
+ * be used.  After three failures in a row it has to say its chain id again.  So the check of the
+ * chain id is at once the first step, the regular check and the half-open probe of the breaker.
  */
 #include "common/jsonrpc_pool.h"
 
@@ -13,11 +13,12 @@
 #define SMALL_S           10.0		/* who waits longer expects a large answer */
 #define PATIENCE_S        2.0		/* for a small one, at first */
 #define PATIENT_MS        60000		/* after an answer that did not come in time */
-#define WRONG_AGAIN_MS    30000		/* an endpoint on another chain is asked again */
+#define WRONG_FIRST_MS    1000 /* an endpoint on another chain is asked again, twice as */
+#define WRONG_LAST_MS     30000 /* late each time */
 #define ALONE_AGAIN_MS    1000		/* no endpoint answers: as soon as one is back, go on */
 #define PROBE_FIRST_MS    5000
 #define PROBE_MAX_MS      60000
-#define THROTTLE_FIRST_MS 1000
+#define THROTTLE_FIRST_MS 100
 #define THROTTLE_LAST_MS  30000		/* of our own pauses */
 #define THROTTLE_MAX_MS   60000		/* of those that the node asks for */
 
@@ -166,8 +167,12 @@ static void down(struct endpoint *e, uint64_t again_ms, const char *why)
 
 void endpoint_failed(struct endpoint *e, const char *why)
 {
-	if (!e->up || ++e->failures < FAILURES_MAX)
+	if (!e->up)
 		return;
+	if (++e->failures < FAILURES_MAX) {
+		jsonrpc_move_on(e->j, e->name);
+		return;
+	}
 	e->probe_ms = PROBE_FIRST_MS;
 	down(e, e->probe_ms, why);
 }
@@ -186,6 +191,8 @@ void endpoint_throttled(struct endpoint *e, uint64_t retry_after_s)
 			 THROTTLE_FIRST_MS;
 	ms = retry_after_s ? min(retry_after_s, THROTTLE_MAX_MS / 1000) * 1000 : e->throttle_ms;
 	e->throttled_until_ms = loop_now_ms(e->j->loop) + ms;
+	if (e->j->events.on_throttled)
+		e->j->events.on_throttled(e->j->owner, e->name);
 }
 
 /*
@@ -223,7 +230,8 @@ static void wrong_chain(struct endpoint *e, uint64_t id)
 	if (!e->wrong && e->j->events.on_wrong_chain)
 		e->j->events.on_wrong_chain(e->j->owner, e->name, id);
 	e->wrong = true;
-	down(e, WRONG_AGAIN_MS, "a node is on another chain");
+	e->probe_ms = e->probe_ms ? min(e->probe_ms * 2, WRONG_LAST_MS) : WRONG_FIRST_MS;
+	down(e, e->probe_ms, "a node is on another chain");
 }
 
 static void on_chain_id(void *owner, const struct jsonrpc_reply *r)

@@ -38,7 +38,16 @@ static void on_rpc_call(void *owner, unsigned calls, bool failed)
 		count(CNT_EXECUTOR_rpc_errors, calls);
 }
 
-static const struct jsonrpc_events rpc_events = { .on_call = on_rpc_call };
+static void on_rpc_throttled(void *owner, const char *endpoint)
+{
+	(void)owner, (void)endpoint;
+	count(CNT_EXECUTOR_rpc_throttled, 1);
+}
+
+static const struct jsonrpc_events rpc_events = {
+	.on_call = on_rpc_call,
+	.on_throttled = on_rpc_throttled,
+};
 
 static struct jsonrpc *rpc_of(struct chainview *v, unsigned contract)
 {

@@ -13,7 +13,7 @@
 #include "listener/ws.h"
 
 #define PAUSE_FIRST_S  0.25
-#define PAUSE_MAX_S    4.0
+#define PAUSE_MAX_S     1.5
 #define BACKFILL_FROM  32	/* blocks below finalized for which a range is worth it */
 #define BY_BLOCK_AFTER 3	/* failures of a range of one block */
 #define REFUSED_SAID_MS 60000
@@ -62,7 +62,7 @@ void chain_reset(struct chain *c)
 	c->resuming = false;
 	c->phase = PHASE_AWAY;
 	c->fork = c->walking = c->frozen = c->caught_up = false;
-	c->head_known = c->poll_again = c->behind_said = false;
+	c->head_known = c->poll_again = c->behind_said = c->headless = false;
 	c->safe = c->finalized = c->confirmed = 0;
 	settled_lower(c, 0);
 	c->tags_at_ms = c->polled_ms = c->behind_since_ms = 0;
@@ -95,6 +95,8 @@ void chain_trouble(struct chain *c, const struct ask *a)
 {
 	double s = PAUSE_FIRST_S * (1u << (c->failures < 5 ? c->failures : 5));
 
+	if (a->e == ERR_FULL)
+		s = PAUSE_FIRST_S; /* asked too often: the node is left alone for longer by itself */
 	c->failures++;
 	if (a->e == ERR_MISSING) {
 		if (c->failures > 2)
@@ -177,6 +179,8 @@ static const char *why_not_ready(const struct chain *c)
 		return "waiting for the executor";
 	if (c->frozen)
 		return "a finalized block left the chain";
+	if (c->headless)
+		return "no chain node says its latest block";
 	return c->caught_up ? NULL : "reading up to the head";
 }
 
@@ -271,13 +275,24 @@ static void on_refused(void *owner, const char *endpoint, const char *why)
 	chain_refuse(owner, endpoint, why);
 }
 
+static void on_throttled(void *owner, const char *endpoint)
+{
+	(void)owner, (void)endpoint;
+	count(CNT_LISTENER_rpc_throttled, 1);
+}
+
 /* From the settings. */
 
 static void open_rpc(struct chain *c, unsigned i)
 {
 	static const struct jsonrpc_events events = {
-		.on_down = on_down, .on_up = on_up, .on_wrong_chain = on_wrong_chain,
-		.on_failover = on_failover, .on_call = on_call, .on_refused = on_refused,
+		.on_down = on_down,
+		.on_up = on_up,
+		.on_wrong_chain = on_wrong_chain,
+		.on_failover = on_failover,
+		.on_call = on_call,
+		.on_refused = on_refused,
+		.on_throttled = on_throttled,
 	};
 	const struct settings *s = proc_settings();
 	struct jsonrpc_endpoint endpoint[JSONRPC_ENDPOINTS_MAX];

@@ -16,6 +16,7 @@
 #define HITS_MAX   16		/* blocks whose logs are asked for in one batch */
 #define LOGS_S     15.0
 #define HEADERS_S  10.0
+#define CONTRADICTION_S  0.25 /* two headers in one reply that do not link: not at once again */
 #define LEFT_OUT_SAID_MS 60000
 #define RECEIPTS_AFTER 3	/* failures for one block: the other way is taken */
 
@@ -24,20 +25,43 @@ static void window_drop(struct chain *c)
 	c->window_count = c->window_at = 0;
 }
 
+/*
+ * A header that does not fit.  First of all it contradicts what was read before: a fork.  Behind
+ * others one of it and the last of them is not what the node said, so both are asked for again.
+ */
+static void window_cut(struct chain *c)
+{
+	const struct block *last;
+
+	c->window_closed = true;
+	if (c->window_count == 0) {
+		c->fork = true;
+		return;
+	}
+	last = &c->window[--c->window_count];
+	if (last->fresh)
+		ring_forget(&c->ring, last->number);
+}
+
 /* The next block of the chain; what does not fit ends the window. */
 static void window_put(struct chain *c, const struct header *h)
 {
 	bool blind = c->no_bloom || !h->has_bloom;
 	bool named = !blind && filter_admits(&c->filter, h->bloom);
+	bool fresh = !ring_find(&c->ring, h->number);
 
 	if (ring_fit(&c->ring, h->number, &h->hash, &h->parent) == RING_FORK) {
-		c->fork = true;
+		window_cut(c);
 		return;
 	}
 	ring_add(&c->ring, h->number, &h->hash, loop_now_ms(c->owner->loop));
 	c->window[c->window_count++] = (struct block){
-		.number = h->number, .time = h->time, .hash = h->hash, .hit = blind || named,
+		.number = h->number,
+		.time = h->time,
+		.hash = h->hash,
+		.hit = blind || named,
 		.named = named,
+		.fresh = fresh,
 	};
 	count(CNT_LISTENER_blocks, 1);
 	count(CNT_LISTENER_blooms_skipped, !blind && !named);
@@ -62,7 +86,7 @@ static enum err take_header(struct chain *c, unsigned i, const struct jsonrpc_re
 	struct header h;
 	enum err e = ask_result(r);
 
-	if (c->step.e || c->fork)
+	if (c->step.e || c->window_closed)
 		return OK;	/* the window has ended before this one */
 	if (!e)
 		e = decode_header(r->result, &h);
@@ -75,10 +99,13 @@ static enum err take_header(struct chain *c, unsigned i, const struct jsonrpc_re
 
 static void on_headers(struct chain *c, struct ask *a)
 {
-	if (a->e && c->window_count == 0)
+	if (a->e && c->window_count == 0) {
 		chain_trouble(c, a);
-	else
-		chain_step(c);
+		return;
+	}
+	if (c->window_closed && c->window_count == 0 && !c->fork)
+		chain_pause(c, CONTRADICTION_S);
+	chain_step(c);
 }
 
 static void ask_headers(struct chain *c)
@@ -94,6 +121,7 @@ static void ask_headers(struct chain *c)
 			.method = "eth_getBlockByNumber",
 			.params = param_block(param[i], c->next + i),
 		};
+	c->window_closed = false;
 	c->step.take = take_header;
 	c->step.finish = on_headers;
 	ask_send(&c->step, c, -1, calls, (unsigned)n, HEADERS_S);

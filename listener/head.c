@@ -19,6 +19,7 @@
 #define CONFIRMED_AGE_MS 5000
 #define CONFIRM_EVERY_MS 2000
 #define WS_MUTE_MS      2000
+#define HEADLESS_MS      30000 /* no node says its latest block for so long */
 
 static uint64_t now_ms(const struct chain *c)
 {
@@ -137,6 +138,7 @@ static void take_latest(struct chain *c, const char *endpoint)
 {
 	bool is_new = !c->head_known || !b32_eq(&polled.hash, &c->head.hash);
 
+	c->head_seen_ms = now_ms(c);
 	if (ring_fit(&c->ring, polled.number, &polled.hash, &polled.parent) == RING_FORK) {
 		c->fork = true;
 		return;
@@ -177,10 +179,32 @@ static enum err take(struct chain *c, unsigned i, const struct jsonrpc_reply *r)
 	return OK;
 }
 
+/* Without a block of anybody for too long: whoever sees us must know. */
+static void check_headless(struct chain *c)
+{
+	bool was = c->headless;
+
+	c->headless = c->head_known && now_ms(c) - c->head_seen_ms > HEADLESS_MS;
+	if (c->headless != was)
+		listener_show(c->owner);
+}
+
+/* It answers, but not with its latest block: that is another node's turn. */
+static void no_head(struct chain *c, const struct ask *a)
+{
+	if (a->e == ERR_CLOSED || a->e == ERR_TIMEOUT || a->e == ERR_FULL)
+		return; /* jsonrpc has seen it */
+	chain_refuse(c, a->endpoint, "it does not say its latest block");
+	jsonrpc_move_on(c->rpc, a->endpoint);
+}
+
 static void on_polled(struct chain *c, struct ask *a)
 {
 	timer_start(c->tick, period_s(c), 0);
-	if (!a->e) {
+	check_headless(c);
+	if (a->e) {
+		no_head(c, a);
+	} else {
 		if (c->safe < c->finalized)
 			c->safe = c->finalized;
 		confirm(c);

@@ -75,6 +75,7 @@ struct block {
 	struct b32 hash;
 	bool hit;			/* its logs are asked for */
 	bool named;			/* since its bloom names logs of ours */
+	bool fresh; /* the ring has it from here */
 };
 
 /* Logs on their way to the executor. */
@@ -145,7 +146,8 @@ struct chain {
 	bool head_known;
 	uint64_t safe, finalized, finalized_time, confirmed;
 	bool poll_again;		/* when the poll in flight has ended */
-	uint64_t tags_at_ms, polled_ms, head_new_ms, behind_since_ms;
+	uint64_t tags_at_ms, polled_ms, head_new_ms, head_seen_ms, behind_since_ms;
+	bool headless; /* it was not seen for too long */
 	uint64_t ws_heard_ms, ws_awaited_ms;	/* last message; since when one is missing */
 	bool behind_said;
 	uint64_t others_head, others_ask_ms;	/* lag.c */
@@ -192,6 +194,7 @@ struct chain {
 
 	struct block window[WINDOW_MAX];	/* follow.c: from next on */
 	unsigned window_count, window_at;
+	bool window_closed; /* the rest of the headers in flight is not believed */
 	unsigned asked[WINDOW_MAX], asked_count;	/* what the batch in flight is about */
 	bool receipts;			/* eth_getLogs fails or is doubted: read receipts */
 	bool named_none;		/* a named block of this batch has no log */

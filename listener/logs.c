@@ -47,17 +47,16 @@ static enum err take_one(struct chain *c, const cJSON *v, const struct block *bl
 
 	if (err == ERR_UNKNOWN)
 		return OK;	/* one contract's topic at another contract */
-	if (err == ERR_MISMATCH || (!err && !is_in_place(c, &e, block))) {
+	if (err == ERR_MISMATCH) {
 		count(CNT_LISTENER_foreign_logs, 1);
-		if (!err)
-			free(e.data);
 		return OK;
 	}
 	if (err)
 		return err;
 	if (block)
 		e.time = block->time;
-	err = add(&c->logs, &e);
+	/* One of ours out of its place: to leave it out might be to lose it. */
+	err = is_in_place(c, &e, block) ? add(&c->logs, &e) : ERR_MISMATCH;
 	if (err)
 		free(e.data);
 	return err;

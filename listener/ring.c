@@ -64,6 +64,16 @@ void ring_add(struct ring *r, uint64_t number, const struct b32 *hash, uint64_t 
 	r->count++;
 }
 
+void ring_forget(struct ring *r, uint64_t number)
+{
+	unsigned i = find_index(r, number);
+
+	if (i == r->count || r->block[i].number != number)
+		return;
+	r->count--;
+	memmove(r->block + i, r->block + i + 1, (r->count - i) * sizeof(r->block[0]));
+}
+
 void ring_prune(struct ring *r, uint64_t finalized)
 {
 	unsigned i = find_index(r, finalized);

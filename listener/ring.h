@@ -38,6 +38,9 @@ enum ring_fit ring_fit(const struct ring *r, uint64_t number, const struct b32 *
 /* A block that fits; one that is there already stays as it is. */
 void ring_add(struct ring *r, uint64_t number, const struct b32 *hash, uint64_t seen_ms);
 
+/* Forget one block, if it is there. */
+void ring_forget(struct ring *r, uint64_t number);
+
 /* Forget what is below the highest block at or under FINALIZED. */
 void ring_prune(struct ring *r, uint64_t finalized);
 

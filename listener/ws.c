@@ -22,8 +22,8 @@
 #define RETRY_FIRST_S 0.05
 #define RETRY_MAX_S   5.0
 #define CONNECT_S     10.0	/* name, connection, handshake and subscription */
-#define PING_S        5.0
-#define STALE_MS      15000
+#define PING_S        3.0
+#define STALE_MS      12000 /* looked at every PING_S */
 #define FLAPPING_MS   30000	/* connections that last no longer are not news */
 #define HOST_MAX      256
 #define SUBSCRIBE "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_subscribe\"," \
@@ -289,7 +289,9 @@ static int on_receive(struct ws *w, struct lws *wsi, const void *in, size_t len)
 {
 	w->heard_ms = loop_now_ms(w->loop);
 	w->message_len += len;
-	if (w->message_len > WS_MESSAGE_MAX)
+	/* What the frame's head announces counts at once. */
+	if (w->message_len > WS_MESSAGE_MAX ||
+	    lws_remaining_packet_payload(wsi) > WS_MESSAGE_MAX - w->message_len)
 		return -1;
 	if (w->state == CONNECTING && memmem(in, len, "\"error\"", 7))
 		return -1;	/* no subscriptions here */

@@ -9,7 +9,7 @@
 
 #define ACCOUNT_BUSY_MS   1000	/* how old the account may be while there is work */
 #define ACCOUNT_IDLE_MS   10000
-#define CALL_TIMEOUT_S    10.0
+#define CALL_TIMEOUT_S    5.0
 #define LOOK_MIN_MS       10 /* from the node's word to the nonce, and twice that each time */
 #define STILL_MS          5000	/* transactions in flight, and their nonce does not move */
 #define QUIET_MS          10000	/* a foreign user of the account must have been silent so long */
@@ -61,9 +61,18 @@ static void on_wrong_chain(void *owner, const char *endpoint, uint64_t chain_id)
 		(unsigned long long)l->chain, (unsigned long long)chain_id);
 }
 
+static void on_rpc_throttled(void *owner, const char *endpoint)
+{
+	(void)owner, (void)endpoint;
+	count(CNT_SUBMITTER_rpc_throttled, 1);
+}
+
 static const struct jsonrpc_events rpc_events = {
-	.on_call = on_rpc_call, .on_down = on_rpc_down, .on_up = on_rpc_up,
+	.on_call = on_rpc_call,
+	.on_down = on_rpc_down,
+	.on_up = on_rpc_up,
 	.on_wrong_chain = on_wrong_chain,
+	.on_throttled = on_rpc_throttled,
 };
 
 /* Pauses. */

@@ -12,9 +12,9 @@
 #include "submitter/submitter.h"
 
 #define SEND_TIMEOUT_S   10.0
-#define RESEND_MIN_MS    250 /* not taken, or in doubt; then twice as long each time */
+#define RESEND_MIN_MS    250	/* not taken, or in doubt; then twice as long each time */
 #define RESEND_MAX_MS    2000
-#define UNUSED_MS        1000 /* taken, and its turn has come: perhaps lost; then RESEND_MAX_MS */
+#define UNUSED_MS        1000	/* taken, and its turn has come: perhaps lost; then RESEND_MAX_MS */
 #define LOOKS_MAX        12	/* in 20 s: receipts asked for before it is asked whether it is lost */
 #define SEND_BATCH_MAX   16
 
@@ -275,8 +275,10 @@ static void on_send_reply(void *owner, const struct jsonrpc_reply *r)
 		on_refused(t, r->message);
 	else if (r->outcome == RPC_OK || r->outcome == RPC_AMBIGUOUS)
 		on_doubt(t);
-	else
-		t->step = TX_READY;
+	else {
+		t->step = TX_READY;	/* no node has had it: asked too often, or none was reached */
+		t->again_ms = clock_mono_ms() + RESEND_MIN_MS;
+	}
 	if (t->step != TX_SENT || t->in_doubt)
 		l->batch_max = 1;
 	count_in_flight(l);

@@ -13,8 +13,21 @@ import * as transport from './transport.mjs';
 /* number, fault, how often in the tests and alone, seconds at most, case */
 const rows = [
   /* the chain's nodes: transport */
-  ['L01', 'connections reset in the middle of frames', 3, 40, 120, transport.L01],
-  ['L12', '502, 503, 504 or a page of HTML instead of an answer', 1, 5, 60, transport.L12],
+  ['L01', 'connections reset in the middle of frames', 6, 4400, 1200, transport.L01],
+  ['L02', 'a WebSocket that falls silent', 1, 3, 120, transport.L02],
+  ['L05', 'replies of one byte in a second', 1, 4, 120, transport.L05],
+  ['L06', 'replies and frames that are far too large or never end', 1, 5, 120, transport.L06],
+  ['L09', 'replies that are not JSON, or none that can be meant', 4, 80, 120, transport.L09],
+  ['L10', 'replies with another id, none, missing, twice, in any order', 1, 10, 120, transport.L10],
+  ['L11', 'asked too often', 1, 12, 180, transport.L11],
+  ['L12', '502, 503, 504 or a page of HTML instead of an answer', 2, 20, 120, transport.L12],
+  ['L15', 'a node of another chain, at the start or all at once', 1, 3, 180, transport.L15],
+  ['L17', 'of the nodes behind a URL some are 50 blocks behind', 1, 40, 900, transport.L17],
+  ['L18', 'null for blocks that are there', 1, 3, 120, transport.L18],
+  ['L20', 'no node at all', 1, 4, 300, transport.L20],
+  ['L21', 'the first of two nodes is dead', 1, 10, 120, transport.L21],
+  ['L23', 'logs refused for their range, in forty ways', 1, 80, 300, transport.L23],
+  ['L24', 'logs left out in silence', 1, 20, 120, transport.L24],
 
   /* what the chain's nodes say */
   ['L30', 'the same log again and again', 1, 5, 60, content.L30],

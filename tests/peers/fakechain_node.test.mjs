@@ -432,6 +432,8 @@ const lies = {
   }],
   rate_limited: [{}, async () => assert.equal((await errorOf(chain.rpc('eth_blockNumber'))).code, -32005)],
   wrong_id: [{}, async () => assert.equal((await (await post('eth_blockNumber')).json()).id, 1001)],
+  no_id: [{}, async () => assert.deepEqual(Object.keys(await (await post('eth_blockNumber')).json()), ['jsonrpc', 'result'])],
+  backwards: [{}, async () => assert.deepEqual((await batchOf(3)).map((r) => r.id), [2, 1, 0])],
   no_reply: [{ count: 1 }, async () => assert.equal((await batchOf(3)).length, 2)],
   twice: [{ count: 1 }, async () => assert.deepEqual((await batchOf(2)).map((r) => r.id), [0, 0, 1])],
   null: [{}, async () => assert.equal(await chain.rpc('eth_blockNumber'), null)],

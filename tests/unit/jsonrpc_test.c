@@ -191,7 +191,7 @@ static atomic_uint chain_of[2], broken[2], swapped;
 static struct loop *loop;
 static struct http *http;
 static struct jsonrpc *rpc;
-static unsigned ups, downs, wrongs, failovers, refusals, failed_calls;
+static unsigned ups, downs, wrongs, failovers, refusals, failed_calls, throttles;
 static char last_endpoint[32];
 
 static unsigned long id_after(const char *at)
@@ -222,6 +222,13 @@ static bool answer(struct server *s, struct request *r)
 	case 5:
 		poll(NULL, 0, 2500);
 		break;
+	case 6: /* of two calls the second came too soon */
+		snprintf(text, sizeof(text),
+			 "[{" V "\"id\":%lu,\"result\":\"0x1\"},{" V "\"id\":%lu,\"error\":"
+			 "{\"code\":-32005,\"message\":\"rate limit\"}}]",
+			 id, id + 1);
+		say_ok(r->fd, text);
+		return true;
 	}
 	if (strstr(r->body, "eth_chainId")) {
 		poll(NULL, 0, n ? 50 : 0);	/* the first is up first */
@@ -259,10 +266,16 @@ static void on_refused(void *owner, const char *endpoint, const char *why)
 	refusals++;
 }
 
+static void on_throttled(void *owner, const char *endpoint)
+{
+	(void)owner, (void)endpoint;
+	throttles++;
+}
+
 static void begin_with(uint64_t chain_id)
 {
 	static const struct jsonrpc_events events = {
-		on_down, on_up, on_wrong_chain, on_failover, on_call, on_refused,
+		on_down, on_up, on_wrong_chain, on_failover, on_call, on_refused, on_throttled,
 	};
 	struct http_limits limits = { .connections_per_host = 4, .connections = 8 };
 	static char url[2][64];
@@ -364,6 +377,9 @@ Test(jsonrpc, a_node_on_another_chain_is_not_used)
 	wait_s(0.1);
 	cr_assert_eq(wrongs, 1);
 	cr_assert_eq(ask(0, 1), RPC_NOT_SENT);
+	atomic_store(&chain_of[0], 7);
+	wait_s(1.2);
+	cr_assert_eq(ask(0, 1), RPC_OK, "it was asked again soon");
 	end();
 }
 
@@ -381,20 +397,36 @@ Test(jsonrpc, without_an_id_the_first_one_said_counts)
 	end();
 }
 
-Test(jsonrpc, three_failures_move_on, .init = begin, .fini = end)
+Test(jsonrpc, a_failure_moves_on, .init = begin, .fini = end)
+{
+	cr_assert_eq(ask(-1, 1), RPC_OK);
+	wait_s(0.1);
+	atomic_store(&broken[0], 1);
+	cr_assert_eq(ask(-1, 1), RPC_AMBIGUOUS);
+	cr_assert_str_eq(last_endpoint, "first");
+	for (unsigned i = 0; i < 5; i++) {
+		cr_assert_eq(ask(-1, 1), RPC_OK);
+		cr_assert_str_eq(last_endpoint, "second");
+	}
+	cr_assert_eq(failovers, 1);
+	cr_assert(jsonrpc_endpoint_is_up(rpc, 0), "once is not a breakdown");
+	cr_assert_eq(failed_calls, 1);
+}
+
+Test(jsonrpc, three_failures_take_out_of_use, .init = begin, .fini = end)
 {
 	cr_assert_eq(ask(-1, 1), RPC_OK);
 	wait_s(0.1);
 	atomic_store(&broken[0], 1);
 	for (unsigned i = 0; i < 3; i++) {
-		cr_assert_eq(ask(-1, 1), RPC_AMBIGUOUS);
-		cr_assert_str_eq(last_endpoint, "first");
+		cr_assert(jsonrpc_endpoint_is_up(rpc, 0));
+		cr_assert_eq(ask(0, 1), RPC_AMBIGUOUS);
 	}
+	cr_assert_not(jsonrpc_endpoint_is_up(rpc, 0));
+	cr_assert_eq(ask(0, 1), RPC_NOT_SENT);
 	cr_assert_eq(ask(-1, 1), RPC_OK);
 	cr_assert_str_eq(last_endpoint, "second");
-	cr_assert_eq(failovers, 1);
-	cr_assert_not(jsonrpc_endpoint_is_up(rpc, 0));
-	cr_assert_eq(failed_calls, 3);
+	cr_assert_eq(downs, 0);
 }
 
 Test(jsonrpc, who_is_late_has_more_time_then, .init = begin, .fini = end)
@@ -447,14 +479,44 @@ Test(jsonrpc, throttled_is_not_a_failure, .init = begin, .fini = end)
 	cr_assert_eq(ask(-1, 1), RPC_THROTTLED);
 	cr_assert_eq(ask(-1, 1), RPC_OK);
 	cr_assert_str_eq(last_endpoint, "second");
+	cr_assert_eq(throttles, 1);
 	atomic_store(&broken[1], 4);
 	cr_assert_eq(ask(-1, 1), RPC_THROTTLED);
 	cr_assert_eq(ask(-1, 1), RPC_THROTTLED, "answered here while both wait");
+	cr_assert_eq(throttles, 2);
 	cr_assert_eq(downs, 0);
 	atomic_store(&broken[0], 0);
 	atomic_store(&broken[1], 0);
 	wait_s(1.2);
 	cr_assert_eq(ask(-1, 1), RPC_OK);
+}
+
+/* However often: it is never left alone for longer than at first. */
+Test(jsonrpc, a_part_was_answered, .init = begin, .fini = end)
+{
+	cr_assert_eq(ask(-1, 1), RPC_OK);
+	wait_s(0.1);
+	atomic_store(&broken[0], 6);
+	atomic_store(&broken[1], 6);
+	for (unsigned i = 1; i <= 6; i++) {
+		struct got g = { 0 };
+		struct jsonrpc_call calls[2] = {
+			{ .method = "a", .params = "[]", .on_reply = on_reply, .owner = &g },
+			{ .method = "b", .params = "[]", .on_reply = on_reply, .owner = &g },
+		};
+
+		cr_assert_eq(jsonrpc_send(rpc, 0, calls, 2, 2, NULL), OK);
+		while (g.count < 2)
+			loop_run(loop);
+		cr_assert_eq(g.outcome[0], RPC_OK);
+		cr_assert_eq(g.outcome[1], RPC_THROTTLED);
+		cr_assert_eq(throttles, i);
+		wait_s(0.15);
+	}
+	atomic_store(&broken[0], 0);
+	cr_assert_eq(ask(-1, 1), RPC_OK);
+	cr_assert_str_eq(last_endpoint, "first");
+	cr_assert_eq(failovers, 0);
 }
 
 static struct jsonrpc_batch *batch;

@@ -54,6 +54,23 @@ Test(ring, stays_sorted)
 	cr_assert_null(ring_find(&ring, 4));
 }
 
+Test(ring, one_block_is_forgotten)
+{
+	fill(5, 9);
+	ring_forget(&ring, 4);
+	ring_forget(&ring, 10);
+	cr_assert_eq(ring.count, 5);
+	ring_forget(&ring, 7);
+	cr_assert_eq(ring.count, 4);
+	cr_assert_null(ring_find(&ring, 7));
+	cr_assert_eq(fit(7, 1, 0), RING_FITS);
+	cr_assert_eq(fit(9, 1, 0), RING_FORK);
+	ring_forget(&ring, 9);
+	ring_forget(&ring, 5);
+	cr_assert_eq(ring_top(&ring)->number, 8);
+	cr_assert_eq(ring.block[0].number, 6);
+}
+
 Test(ring, a_known_block_is_not_replaced)
 {
 	struct b32 h = hash_of(5, 0);

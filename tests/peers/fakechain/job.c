@@ -115,7 +115,10 @@ static void begin_reply(struct job *job)
 
 	if (job->is_written)
 		text_str(&job->out, ",");
-	text_str(&job->out, "{\"jsonrpc\":\"2.0\",\"id\":");
+	text_str(&job->out, "{\"jsonrpc\":\"2.0\"");
+	if (lie_told(&job->n->lies, LIE_no_id, job->rpc.method, NULL))
+		return;
+	text_str(&job->out, ",\"id\":");
 	put_id(&job->out, id, lies ? 1000 : 0);
 }
 
@@ -334,6 +337,13 @@ static bool is_cut_off(struct job *job)
 	return false;
 }
 
+/* The last call is answered first. */
+static void turn_round(cJSON *batch)
+{
+	for (int i = 1, n = cJSON_GetArraySize(batch); i < n; i++)
+		cJSON_InsertItemInArray(batch, 0, cJSON_DetachItemFromArray(batch, i));
+}
+
 void job_start(struct node *n, struct conn *conn, struct bytes body)
 {
 	struct job *job = new_zeroed(sizeof(*job));
@@ -350,8 +360,11 @@ void job_start(struct node *n, struct conn *conn, struct bytes body)
 		free(job);
 		return;
 	}
-	if (job->is_batch)
+	if (job->is_batch) {
+		if (n->lies.count && says(job, LIE_backwards, NULL))
+			turn_round(job->root);
 		text_str(&job->out, "[");
+	}
 	job->at = job->is_batch ? job->root->child : job->root;
 	if (!job->root) {
 		fail(&job->rpc, PARSE_ERROR, "parse error");

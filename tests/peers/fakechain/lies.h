@@ -21,6 +21,8 @@
 	/* of the envelope */ \
 	L(rate_limited, "-32005 instead of an answer; nothing is executed") \
 	L(wrong_id, "the reply has another id") \
+	L(no_id, "the reply has none") \
+	L(backwards, "the replies of a batch come in the reverse order") \
 	L(no_reply, "a batch lacks the reply") \
 	L(twice, "a batch has the reply twice") \
 	L(null, "null instead of the result") \
