@@ -97,19 +97,37 @@ function highest(pid) {
   }
 }
 
-const SPARE = 12; /* connections that are kept for a while and files of the store */
+const SPARE = 12; /* links that come and go, and files of the store */
+const CONNECTIONS = 96; /* of a process over TCP, kept for a while: pools have limits of their own */
 
+/* Numbers of all TCP sockets of this machine. */
+function tcpSockets() {
+  const lines = ['tcp', 'tcp6'].flatMap((name) => fs.readFileSync(`/proc/net/${name}`, 'latin1').split('\n').slice(1));
+  return new Set(lines.map((line) => line.trim().split(/\s+/)[9]));
+}
+
+/* name -> { files, connections } that are open now. */
 function descriptorsOf(world) {
-  return Object.fromEntries(world.processes().map((p) => {
+  const tcp = tcpSockets();
+  const isConnection = (link) => tcp.has(/^socket:\[(\d+)\]$/.exec(link)?.[1]);
+  const orNothing = (read) => {
     try {
-      return [p.name, fs.readdirSync(`/proc/${p.pid}/fd`).length];
+      return read();
     } catch {
-      return [p.name, 0];
+      return []; /* it left in this instant, or closed that one */
     }
+  };
+  return Object.fromEntries(world.processes().map(({ name, pid }) => {
+    const dir = `/proc/${pid}/fd`;
+    const links = orNothing(() => fs.readdirSync(dir)).flatMap((fd) => orNothing(() => [fs.readlinkSync(`${dir}/${fd}`)]));
+    const connections = links.filter(isConnection).length;
+    return [name, { files: links.length - connections, connections }];
   }));
 }
 
 function moreDescriptors(before, now) {
-  return Object.entries(now).filter(([name, count]) => count > (before[name] ?? 0) + SPARE)
-    .map(([name, count]) => `${name} has ${count} open files, ${before[name]} in the beginning`);
+  return Object.entries(now).flatMap(([name, { files, connections }]) => [
+    ...(files > (before[name]?.files ?? 0) + SPARE ? [`${name} has ${files} open files, ${before[name]?.files} in the beginning`] : []),
+    ...(connections > CONNECTIONS ? [`${name} has ${connections} connections`] : []),
+  ]);
 }

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { sleep, until } from '../peers/process.mjs';
+import { sleep, start, until } from '../peers/process.mjs';
 import { layPrograms } from './programs.mjs';
 
 const built = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', process.env.B ?? 'build');
@@ -415,4 +415,71 @@ export async function P28(t) {
   } finally {
     pipe.close();
   }
+}
+
+/* socket, who connects there */
+const DOORS = [['listener.sock', 'listener'], ['monitor.sock', 'monitor'], ['operator.sock', 'operator'],
+  ['submitter.sock', 'executor'], ['signer.sock', 'submitter']];
+
+/** tests/faults/stranger.c at a door: { made, sent, closed }. */
+async function stranger(t, g, [socket, role], what, count) {
+  const output = path.join(g.world.dir, `stranger-${socket}-${what}`);
+  const words = [path.join(g.world.config.runtime_dir, socket), role, what, t.random.between(1, 1e6), count];
+  const { code } = await start(path.join(built, 'test', 'stranger'), words.map(String), { output }).exited;
+  const said = fs.readFileSync(output, 'utf8');
+  fs.rmSync(output);
+  assert.equal(code, 0, `${socket}, ${what}: ${said}`);
+  return JSON.parse(said);
+}
+
+/*
+ * Someone at each socket sends what is not allowed: packets of any length that mean nothing, no
+ * hello, well-formed messages that are not for this socket or not for now, fields by chance.
+ * Each such link is closed and said; nobody ends, the others are as before.
+ */
+export async function P14(t) {
+  const g = await t.ground();
+  await g.start();
+  const before = pidsOf(g);
+  for (let k = 0; k < t.times; k++) {
+    for (const door of DOORS) {
+      const mark = g.look.mark();
+      const names = await g.ask(1);
+      const [noise, greeted] = await Promise.all([stranger(t, g, door, 'noise', 6), stranger(t, g, door, 'greeted', 3)]);
+      assert.equal(noise.closed, noise.made);
+      assert.equal(greeted.closed, greeted.made);
+      await g.look.waitLine('G005', { from: mark, link: door[0].replace('.sock', '') });
+      names.push(...await g.ask(1));
+      await g.heals(names, () => {});
+      await worksFor(g, 300); /* as much as may be said of them in that time */
+    }
+  }
+  assert.deepEqual(pidsOf(g), before, 'nobody ended');
+  assert.ok((await g.look.counters()).signer_bad_packets > 0, 'they are counted');
+  g.look.counted(0, { G007: 0, S003: 0 });
+  await g.finish();
+}
+
+/*
+ * Someone asks without end and never reads: who is asked keeps a bounded amount for him, cuts him
+ * off or stops reading him, and answers all others as before.
+ */
+export async function P15(t) {
+  const g = await t.ground();
+  await g.start();
+  const before = pidsOf(g);
+  await g.answered(await g.ask(40, { perTx: 20 }));
+  for (let k = 0; k < t.times; k++) {
+    for (const door of DOORS.filter(([socket]) => /monitor|operator|signer/.test(socket))) {
+      const flood = stranger(t, g, door, 'flood', 200000);
+      const names = await g.ask(3);
+      await g.heals(names, () => {});
+      const { sent } = await flood;
+      assert.ok(sent < 200000, `${door[0]}: all of it was taken`);
+      await g.answered(await g.ask(1));
+      assert.deepEqual(pidsOf(g), before, 'nobody ended');
+    }
+  }
+  g.look.counted(0, { G007: 0, S003: 0 });
+  await g.finish();
 }

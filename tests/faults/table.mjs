@@ -36,6 +36,8 @@ const rows = [
   ['P09', 'a program that ends as soon as it is started', 2, 16, 240, process.P09],
   ['P10', 'no more files may be opened', 2, 20, 240, process.P10],
   ['P13', 'a flood of signals', 2, 50, 120, process.P13],
+  ['P14', 'packets that are not allowed, at each socket', 1, 25, 240, process.P14],
+  ['P15', 'someone who asks without end and never reads', 1, 10, 120, process.P15],
   ['P26', 'one program is of another build', 1, 8, 120, process.P26],
   ['P27', 'the window for operators is flooded', 1, 10, 120, process.P27],
   ['P28', 'nobody reads the log', 1, 20, 120, process.P28],
