@@ -44,7 +44,7 @@ COMMON  := $(wildcard common/*.c) proto/tables.c
 COMMON_O := $(patsubst %.c,$(B)/obj/%.o,$(COMMON))
 BINS    := $(addprefix $(B)/bin/,$(PROGRAMS))
 
-.PHONY: FORCE all help deps peers crash crash-built faults soak check bench demo ready san fuzz install clean unit tests-built \
+.PHONY: FORCE all help deps peers crash crash-built faults faults-built soak check bench demo ready san fuzz install clean unit tests-built \
 	system lint format pages
 .SECONDARY:
 all: $(BINS)
@@ -151,8 +151,13 @@ $(B)/test/limits: $(B)/obj/tests/bench/limits.o $(PEER_O) $(B)/libcommon.a
 	@mkdir -p $(dir $@)
 	@$(CC) $(LDFLAGS) -o $@ $^ -lev -lcjson -lsecp256k1 -lsqlite3 -lcurl -lgrpc -lgpr -pthread
 
+# who is at a socket of ours and does not do what it should
+$(B)/test/stranger: $(B)/obj/tests/faults/stranger.o $(B)/libcommon.a
+	@mkdir -p $(dir $@)
+	@$(CC) $(LDFLAGS) -o $@ $^ -lmsgpackc -lseccomp
+
 peers: $(addprefix $(B)/test/,$(PEERS))
-tests-built: $(UNIT_BIN) $(B)/test/codec $(B)/test/limits $(B)/bin/kms-pages peers crash-built
+tests-built: $(UNIT_BIN) $(B)/test/codec $(B)/test/limits $(B)/bin/kms-pages peers crash-built faults-built
 
 # tests/crash: the programs as they are, with one library before all others
 CRASH := $(B)/crash
@@ -171,6 +176,7 @@ crash: deps
 	@$(MAKE) --no-print-directory -j2 all peers crash-built
 	@B=$(B) $(NODE) tests/crash/crash.mjs
 
+faults-built: $(B)/test/stranger
 faults: deps
 	@$(MAKE) --no-print-directory -j2 all tests-built
 	@B=$(B) $(NODE) tests/faults/faults.mjs
@@ -186,7 +192,7 @@ check: deps
 	@$(MAKE) --no-print-directory -j2 all tests-built
 	@B=$(B) tests/check.sh
 
-system: deps all peers crash-built
+system: deps all peers crash-built faults-built
 	@B=$(B) tests/system.sh
 
 bench: deps

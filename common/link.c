@@ -16,8 +16,9 @@
 #include "common/proc.h"
 
 #define PACKETS_PER_TURN 64	/* then the other watchers have their turn */
-#define RETRY_FIRST_S 0.05
-#define RETRY_MAX_S   2.0
+#define RETRY_FIRST_S    0.05
+#define RETRY_MAX_S      1.0
+#define DOOR_REST_S      0.2 /* when nobody can be accepted: files are used up */
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct packet {
@@ -39,6 +40,7 @@ struct link {
 	struct timer *retry;
 	double retry_s;
 	bool up, busy, doomed;
+	bool told; /* that the peer is another: once, until a hello fits */
 	struct packet *first, **last;	/* waiting for a peer that does not read */
 	size_t queued;
 	uint32_t used[256];		/* credit taken, by message number */
@@ -50,6 +52,8 @@ struct link_door {
 	void *owner;
 	int fd;
 	struct watch *watch;
+	struct timer *rest;
+	bool told; /* as of a link */
 	struct link *links;
 	unsigned count, max;
 };
@@ -125,11 +129,24 @@ void link_close(struct link *l)
 		destroy(l);
 }
 
+/* A peer of another build or network comes again and again. */
+static bool is_told(struct link *l, enum err e)
+{
+	bool *told = l->door ? &l->door->told : &l->told, was = *told;
+
+	if (l->up || e != ERR_MISMATCH)
+		return false;
+	*told = true;
+	return was;
+}
+
 static void refuse(struct link *l, const char *what, enum err e)
 {
+	l->doomed = true;
+	if (is_told(l, e))
+		return;
 	log_say(EV_G005_link_refused, "link=%s packet=%s reason=\"%s\"", l->end->name, what,
 		err_text(e));
-	l->doomed = true;
 }
 
 /* Sending. */
@@ -290,6 +307,7 @@ static enum err on_hello(struct link *l, const struct ipc_frame *f)
 	    !b32_eq(&m.network, &network))
 		return ERR_MISMATCH;
 	l->up = true;
+	*(l->door ? &l->door->told : &l->told) = false;
 	l->retry_s = RETRY_FIRST_S;
 	say_state(l, EV_G003_link_up);
 	if (l->end->on_up)
@@ -451,13 +469,13 @@ static void try_connect(void *owner)
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	check(fd >= 0);
 	memcpy(sa.sun_path, l->path, sizeof(l->path));
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0) {
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0) {
 		begin(l, fd);
 		return;
 	}
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	timer_start(l->retry, l->retry_s, 0);
 	l->retry_s = l->retry_s * 2 < RETRY_MAX_S ? l->retry_s * 2 : RETRY_MAX_S;
 }
@@ -479,8 +497,13 @@ static void on_door(void *owner, unsigned events)
 	(void)events;
 
 	int fd = accept4(d->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+			watch_set(d->watch, 0);
+			timer_start(d->rest, DOOR_REST_S, 0);
+		}
 		return;
+	}
 	if (d->count >= d->max || !is_welcome(d->end, fd)) {
 		log_say(EV_G006_link_stranger, "link=%s connected=%u", d->end->name, d->count);
 		close(fd);
@@ -494,6 +517,13 @@ static void on_door(void *owner, unsigned events)
 	begin(l, fd);
 }
 
+static void on_rested(void *owner)
+{
+	struct link_door *d = owner;
+
+	watch_set(d->watch, WATCH_READ);
+}
+
 struct link_door *link_listen(struct loop *loop, int fd, const struct link_end *end, void *owner,
 			      unsigned max)
 {
@@ -503,6 +533,7 @@ struct link_door *link_listen(struct loop *loop, int fd, const struct link_end *
 	*d = (struct link_door){ .loop = loop, .end = end, .owner = owner, .fd = fd, .max = max };
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	d->watch = watch_new(loop, fd, WATCH_READ, on_door, d);
+	d->rest = timer_new(loop, on_rested, d);
 	return d;
 }
 

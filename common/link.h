@@ -28,7 +28,7 @@ struct link_end {
 	void (*on_down)(void *owner, struct link *l);	/* *l is gone when it returns */
 };
 
-/* Connects to PATH and again whenever it is lost (0.05 s to 2 s).  Owned by the caller. */
+/* Connects to PATH and again whenever it is lost (0.05 s to 1 s).  Owned by the caller. */
 struct link *link_connect(struct loop *loop, const char *path, const struct link_end *end,
 			  void *owner);
 

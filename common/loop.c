@@ -88,7 +88,8 @@ struct loop *loop_new(void)
 {
 	struct loop *loop = new_or_die(sizeof(*loop));
 
-	loop->ev = ev_default_loop(EVFLAG_NOENV);
+	/* Not the default one: that one answers SIGCHLD with a call that nobody here may make. */
+	loop->ev = ev_loop_new(EVFLAG_NOENV);
 	check(loop->ev != NULL);
 	ev_prepare_init(&loop->prepare, on_prepare);
 	loop->prepare.data = loop;

@@ -114,6 +114,8 @@ static enum log_level level_of(const char *name)
 	       : strcmp(name, "error") == 0 ? LOG_ERROR : LOG_INFO;
 }
 
+static const int ignored[] = { SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2 };
+
 void proc_start(enum ipc_role role, int argc, char **argv)
 {
 	(void)argv;
@@ -127,7 +129,9 @@ void proc_start(enum ipc_role role, int argc, char **argv)
 	log_open(ipc_role_name(role), get_setting(self.settings, "log.format"),
 		 level_of(get_setting(self.settings, "log.level")));
 	open_page();
-	signal(SIGPIPE, SIG_IGN);
+	/* Meant for the supervisor, or for nobody: a terminal that closes, a stray kill. */
+	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+		signal(ignored[i], SIG_IGN);
 	log_say(EV_G001_started, "build=%s pid=%d", proc_build(), (int)getpid());
 }
 

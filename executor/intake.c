@@ -255,8 +255,12 @@ static void on_settled(void *owner, uint64_t chain, uint64_t block)
 static void on_up(void *owner, struct link *l)
 {
 	struct executor *x = owner;
+	struct link *before = x->listener;
 
+	/* There is one: whoever came before is its past. */
 	x->listener = l;
+	if (before)
+		link_close(before);
 	executor_show(x);
 	for (unsigned i = 0; i < x->chains; i++) {
 		struct executor_chain *c = &x->chain[i];

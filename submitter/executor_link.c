@@ -69,8 +69,12 @@ LINK_SWITCH(switch_executor, IPC_EXECUTOR_TO_SUBMITTER)
 static void on_up(void *owner, struct link *link)
 {
 	struct submitter *s = owner;
+	struct link *before = s->executor;
 
+	/* There is one: whoever came before is its past. */
 	s->executor = link;
+	if (before)
+		link_close(before);
 	for (unsigned i = 0; i < s->lanes; i++) {
 		answers_clear(&s->lane[i]);
 		lane_say_state(&s->lane[i]);

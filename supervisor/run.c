@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -415,13 +416,11 @@ static void on_signals(void *owner, unsigned events)
 
 /* Start and end. */
 
-/*
- * By descriptor, not by handlers: libev has one for SIGCHLD of its own, which would take the
- * exit codes away; a blocked signal never reaches it.
- */
+/* By descriptor, not by handlers: what a signal asks for is done in a turn of the loop. */
 static enum err open_signals(struct supervisor *self)
 {
 	static const int wanted[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP };
+	static const int ignored[] = { SIGPIPE, SIGUSR1, SIGUSR2 };
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -429,9 +428,31 @@ static enum err open_signals(struct supervisor *self)
 		sigaddset(&set, wanted[i]);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return ERR_IO;
-	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+		signal(ignored[i], SIG_IGN);
 	self->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return self->signals < 0 ? ERR_IO : OK;
+}
+
+/*
+ * Who reads our log may stop reading it, and then no write may wait: a pipe is opened anew, so
+ * that whoever else has it is not changed; a socket is the log's alone.
+ */
+static void open_log(void)
+{
+	struct stat st;
+
+	if (fstat(STDERR_FILENO, &st) < 0)
+		return;
+	if (S_ISSOCK(st.st_mode))
+		fcntl(STDERR_FILENO, F_SETFL, fcntl(STDERR_FILENO, F_GETFL) | O_NONBLOCK);
+	if (!S_ISFIFO(st.st_mode))
+		return;
+	int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	dup2(fd, STDERR_FILENO);
+	close(fd);
 }
 
 /* Children inherit 0, 1 and 2: they must be open, and the first must be nothing. */
@@ -446,6 +467,7 @@ static enum err open_standard(void)
 		return ERR_IO;
 	dup2(fd, STDIN_FILENO);
 	close(fd);
+	open_log();
 	return OK;
 }
 

@@ -281,6 +281,7 @@ static enum err on_hello(struct signer *self, struct client *c, const struct msg
 	    !b32_eq(&m->network, &self->network))
 		return ERR_MISMATCH;
 	c->up = true;
+	self->mismatch_told = false;
 	log_say(EV_G003_link_up, "link=signer");
 	for (unsigned i = 0; i < self->policy.chains; i++)
 		push_info(c, self->policy.chain[i]);

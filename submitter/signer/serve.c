@@ -13,6 +13,7 @@
 
 #define TURN_MS          1000	/* the heartbeat's pace when nothing happens */
 #define PACKETS_PER_TURN 64	/* of one client */
+#define DOOR_REST_MS     200 /* when nobody can be accepted: files are used up */
 
 enum { POLL_ALIVE, POLL_DOOR, POLL_CLIENT, POLL_COUNT = POLL_CLIENT + CLIENTS_MAX };
 
@@ -71,8 +72,11 @@ static void accept_one(struct signer *self)
 {
 	int fd = accept4(self->door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			self->door_rests = true;
 		return;
+	}
 
 	struct client *c = find_free_client(self);
 
@@ -110,8 +114,11 @@ static enum err read_client(struct signer *self, struct client *c)
 			return e;
 		if (e) {
 			count(CNT_SIGNER_bad_packets, 1);
-			log_say(EV_G005_link_refused, "link=signer bytes=%zd reason=\"%s\"", n,
-				err_text(e));
+			/* One of another build or network comes again and again: said once. */
+			if (c->up || e != ERR_MISMATCH || !self->mismatch_told)
+				log_say(EV_G005_link_refused, "link=signer bytes=%zd reason=\"%s\"",
+					n, err_text(e));
+			self->mismatch_told |= !c->up && e == ERR_MISMATCH;
 			close_client(c);
 		}
 	}
@@ -159,7 +166,8 @@ static enum err commit(struct signer *self)
 static void prepare(const struct signer *self, struct pollfd set[POLL_COUNT])
 {
 	set[POLL_ALIVE] = (struct pollfd){ .fd = self->alive, .events = POLLIN };
-	set[POLL_DOOR] = (struct pollfd){ .fd = self->door, .events = POLLIN };
+	set[POLL_DOOR] =
+		(struct pollfd){ .fd = self->door_rests ? -1 : self->door, .events = POLLIN };
 	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
 		const struct client *c = &self->client[i];
 
@@ -218,13 +226,15 @@ int signer_serve(struct signer *self, const sigset_t *while_asleep)
 {
 	struct pollfd set[POLL_COUNT];
 	const struct timespec pace = { .tv_sec = TURN_MS / 1000 };
+	const struct timespec rest = { .tv_nsec = DOOR_REST_MS * 1000000L };
 
 	proc_ready(true);
 	for (;;) {
 		prepare(self, set);
-		if (ppoll(set, POLL_COUNT, &pace, while_asleep) < 0)
+		if (ppoll(set, POLL_COUNT, self->door_rests ? &rest : &pace, while_asleep) < 0)
 			for (unsigned i = 0; i < POLL_COUNT; i++)
 				set[i].revents = 0;
+		self->door_rests = false;
 
 		uint64_t now = clock_mono_ms();
 

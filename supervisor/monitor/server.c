@@ -19,6 +19,7 @@
 #define PLACES      (SERVER_CLIENTS + LIMIT_EVENTS_CLIENTS)
 #define STREAM_SOCKET_BYTES (64 * 1024)	/* in the kernel, beside LIMIT_EVENTS_BUFFER */
 #define STREAM_GONE_MS      30000	/* a host that confirms nothing for so long is gone */
+#define REST_S              0.2 /* when no client can be accepted: files are used up */
 
 enum client_step {
 	STEP_FREE,
@@ -49,6 +50,7 @@ struct server {
 	void *owner;
 	int fd;
 	struct watch *watch;
+	struct timer *rest;
 	unsigned clients, streams;
 	struct client client[PLACES];
 };
@@ -385,8 +387,13 @@ static bool accept_one(struct server *s)
 		return false;
 	}
 	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+			watch_set(s->watch, 0);
+			timer_start(s->rest, REST_S, 0);
+		}
 		return false;
+	}
 	c->step = STEP_READING;
 	c->fd = fd;
 	c->is_stream = false;
@@ -407,6 +414,13 @@ static void on_accept(void *owner, unsigned events)
 	s->ops->on_clients(s->owner, s->clients, s->streams);
 }
 
+static void on_rested(void *owner)
+{
+	struct server *s = owner;
+
+	watch_set(s->watch, WATCH_READ);
+}
+
 struct server *server_new(struct loop *loop, int fd, const struct server_ops *ops, void *owner)
 {
 	struct server *s = calloc(1, sizeof(*s));
@@ -422,6 +436,7 @@ struct server *server_new(struct loop *loop, int fd, const struct server_ops *op
 		s->client[i].deadline = timer_new(loop, on_deadline, &s->client[i]);
 	}
 	s->watch = watch_new(loop, fd, WATCH_READ, on_accept, s);
+	s->rest = timer_new(loop, on_rested, s);
 	return s;
 }
 
@@ -438,6 +453,7 @@ void server_free(struct server **sp)
 		timer_free(&s->client[i].deadline);
 	}
 	watch_free(&s->watch);
+	timer_free(&s->rest);
 	free(s);
 }
 

@@ -1,17 +1,18 @@
 /*
  * run - one row of the table: its case, judged; what became of it.
  */
+import { seeded } from '../system/random.mjs';
 import { startGround } from './ground.mjs';
 
 /**
  * Runs a row: { number, fault, ok, why, times, recoveredMs, seconds }.  `short`: as often as the
- * row says for that.  A case gets { times, ground(options) } and ends each of its grounds by
- * finish(); grounds are stopped here.
+ * row says for that.  A case gets { times, random, ground(options) } and ends each of its grounds by
+ * finish(); grounds are stopped here.  The seed of random stands in `why` when it fails.
  */
 export async function runRow({ number, fault, seconds, times, run }, { short = false } = {}) {
   const began = Date.now();
   const grounds = [];
-  const turn = { times: short ? times.short : times.whole };
+  const turn = { times: short ? times.short : times.whole, random: seeded() };
   turn.ground = async (options) => {
     const ground = await startGround(options);
     grounds.push(ground);
@@ -26,7 +27,7 @@ export async function runRow({ number, fault, seconds, times, run }, { short = f
     await Promise.race([run(turn), late]);
   } catch (e) {
     result.ok = false;
-    result.why = e.message;
+    result.why = `${e.message}\nSEED=${turn.random.seed}`;
     result.log = grounds.map((g) => g.world.log()).join('\n');
   }
   clearTimeout(timer);

@@ -39,6 +39,21 @@ const rows = [
   /* what is kept on the disk */
 
   /* processes and their links */
+  ['P01', 'the listener is killed', 2, 24, 120, process.P01],
+  ['P02', 'the executor is killed', 2, 24, 120, process.P02],
+  ['P03', 'the submitter is killed', 2, 24, 120, process.P03],
+  ['P04', 'the signer is killed', 2, 24, 120, process.P04],
+  ['P05', 'the monitor is killed', 2, 24, 120, process.P05],
+  ['P06', 'the supervisor is killed', 2, 20, 120, process.P06],
+  ['P07', 'processes are stopped and hang', 1, 6, 240, process.P07],
+  ['P09', 'a program that ends as soon as it is started', 2, 16, 240, process.P09],
+  ['P10', 'no more files may be opened', 2, 20, 240, process.P10],
+  ['P13', 'a flood of signals', 2, 50, 120, process.P13],
+  ['P14', 'packets that are not allowed, at each socket', 1, 25, 240, process.P14],
+  ['P15', 'someone who asks without end and never reads', 1, 10, 120, process.P15],
+  ['P26', 'one program is of another build', 1, 8, 120, process.P26],
+  ['P27', 'the window for operators is flooded', 1, 10, 120, process.P27],
+  ['P28', 'nobody reads the log', 1, 20, 120, process.P28],
 
   /* what operators do */
 ];
