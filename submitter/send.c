@@ -1,6 +1,6 @@
 /*
- * send - signed bytes in nonce order, the same bytes again until their nonce is used, then
- * the receipt.  There is no cancel: a signed nonce is always used by its own call.
+ * send - signed bytes in nonce order, the same bytes again until their nonce is used; then
+ * receipt.c has them.  There is no cancel: a signed nonce is always used by its own call.
  */
 
 #include <stdio.h>
@@ -15,23 +15,15 @@
 #define RESEND_MIN_MS    250	/* not taken, or in doubt; then twice as long each time */
 #define RESEND_MAX_MS    2000
 #define UNUSED_MS        1000	/* taken, and its turn has come: perhaps lost; then RESEND_MAX_MS */
-#define LOOKS_MAX        12	/* in 20 s: receipts asked for before it is asked whether it is lost */
 #define SEND_BATCH_MAX   16
 
-/* A call on its way; the transaction may be gone or replaced when it returns. */
-struct trial {
-	struct lane *lane;
-	uint64_t nonce;
-	struct b32 hash;
-};
-
-static void *new_trial(const struct tx *t)
+struct inquiry *new_inquiry(const struct tx *t)
 {
-	struct trial *trial = malloc(sizeof(*trial));
+	struct inquiry *q = malloc(sizeof(*q));
 
-	check(trial != NULL);
-	*trial = (struct trial){ .lane = t->lane, .nonce = t->nonce, .hash = t->hash };
-	return trial;
+	check(q != NULL);
+	*q = (struct inquiry){ .lane = t->lane, .nonce = t->nonce, .hash = t->hash };
+	return q;
 }
 
 struct tx *find_tx(struct lane *l, uint64_t nonce)
@@ -43,16 +35,16 @@ struct tx *find_tx(struct lane *l, uint64_t nonce)
 	return t;
 }
 
-static struct tx *find_tried(struct trial *trial)
+struct tx *find_inquired(struct inquiry *q)
 {
-	struct tx *t = find_tx(trial->lane, trial->nonce);
-	bool same = t && b32_eq(&t->hash, &trial->hash);
+	struct tx *t = find_tx(q->lane, q->nonce);
+	bool same = t && b32_eq(&t->hash, &q->hash);
 
-	free(trial);
+	free(q);
 	return same ? t : NULL;
 }
 
-static void count_in_flight(struct lane *l)
+void txs_count(struct lane *l)
 {
 	l->in_flight = 0;
 	for (struct tx *t = l->txs; t; t = t->next)
@@ -60,7 +52,7 @@ static void count_in_flight(struct lane *l)
 	gauge(CNT_SUBMITTER_in_flight, l->in_flight);
 }
 
-static void drop(struct tx *t)
+void tx_drop(struct tx *t)
 {
 	struct lane *l = t->lane;
 	struct tx **p = &l->txs;
@@ -70,7 +62,7 @@ static void drop(struct tx *t)
 	*p = t->next;
 	free(t->raw);
 	free(t);
-	count_in_flight(l);
+	txs_count(l);
 	if (l->pause == PAUSE_untaken)
 		lane_resume(l);		/* one was taken after all */
 }
@@ -110,7 +102,7 @@ void tx_put(struct lane *l, const struct msg_tx_signed *m)
 	t->gas = m->gas;
 	t->max_fee = m->max_fee;
 	t->again_ms = 0;
-	count_in_flight(l);
+	txs_count(l);
 }
 
 /* What the node said of the bytes. */
@@ -261,8 +253,8 @@ static bool is_taken(const struct tx *t, const struct jsonrpc_reply *r)
 
 static void on_send_reply(void *owner, const struct jsonrpc_reply *r)
 {
-	struct lane *l = ((struct trial *)owner)->lane;
-	struct tx *t = find_tried(owner);
+	struct lane *l = ((struct inquiry *)owner)->lane;
+	struct tx *t = find_inquired(owner);
 
 	if (!t || t->step != TX_SENDING)
 		return;
@@ -281,7 +273,7 @@ static void on_send_reply(void *owner, const struct jsonrpc_reply *r)
 	}
 	if (t->step != TX_SENT || t->in_doubt)
 		l->batch_max = 1;
-	count_in_flight(l);
+	txs_count(l);
 	if (!is_sending(l) || (t->sends > 1 && t->nonce == l->chain_nonce))
 		lane_look(l);
 	lane_work(l);
@@ -312,7 +304,7 @@ static void send_batch(struct lane *l, struct tx **batch, unsigned n)
 		hex_encode0x(BYTES(t->raw, t->raw_len), params[i] + 2);
 		memcpy(params[i] + 4 + 2 * t->raw_len, "\"]", 3);
 		call[i] = (struct jsonrpc_call){ .method = "eth_sendRawTransaction", .params = params[i],
-						 .on_reply = on_send_reply, .owner = new_trial(t) };
+						 .on_reply = on_send_reply, .owner = new_inquiry(t) };
 		t->was_taken = t->step == TX_SENT && !t->in_doubt;
 		t->step = TX_SENDING;
 		count(CNT_SUBMITTER_sends, 1);
@@ -326,7 +318,7 @@ static void send_batch(struct lane *l, struct tx **batch, unsigned n)
 		if (e)
 			on_send_reply(call[i].owner, &none);
 	}
-	count_in_flight(l);
+	txs_count(l);
 }
 
 /* The reason to wait is gone: what waits for its time goes now. */
@@ -367,222 +359,6 @@ static void send_due(struct lane *l)
 	send_batch(l, batch, n);
 }
 
-/* Receipts. */
-
-/* When nobody wants it (now), whoever submits it again hears "already answered". */
-static void say_included(const struct tx *t, struct msg_included *m)
-{
-	struct answer *a = find_wanted(t->lane, t->kind, &t->id);
-
-	if (!a)
-		return;
-	m->op = a->op;
-	answer_drop(a);
-	if (send_included(t->lane->s->executor, m) != OK)
-		return;		/* the next executor submits it again */
-}
-
-/* It was included and reverted: why, by the same call at that block's state. */
-static void on_why(void *owner, const struct jsonrpc_reply *r)
-{
-	struct lane *l = ((struct trial *)owner)->lane;
-	struct tx *t = find_tried(owner);
-	const char *name = NULL;
-	char why[200];
-
-	if (!t || t->step != TX_LOOKING || (r->outcome != RPC_OK && r->outcome != RPC_ERROR))
-		return;		/* the receipt is asked for again, and then this */
-	enum revert_meaning meaning = profile_revert(&l->s->profile, r->data, &name);
-	snprintf(why, sizeof(why), "its transaction reverted: %s", name ? name : "no reason to be had");
-	log_say(EV_T004_reverted, "op=%llu nonce=%llu why=\"%s\"", (unsigned long long)t->op,
-		(unsigned long long)t->nonce, why);
-	struct answer *a = find_wanted(l, t->kind, &t->id);
-	if (a && meaning == REVERT_already_answered)
-		answer_failed(a, FAIL_already, why);
-	else if (a && meaning == REVERT_final)
-		answer_failed(a, FAIL_reverted, why);
-	else if (a)
-		answer_replace(a);	/* what was so then may be over: the estimate tells */
-	drop(t);
-	lane_work(l);
-}
-
-static void ask_why(struct tx *t, const char *block)
-{
-	struct lane *l = t->lane;
-	struct answer *a = find_wanted(l, t->kind, &t->id);
-	char from[ADDR_TEXT], to[ADDR_TEXT];
-
-	count(CNT_SUBMITTER_reverted, 1);
-	if (!a) {
-		drop(t);
-		return;
-	}
-	size_t cap = 2 * a->calldata.len + 400;
-	char *params = malloc(cap), *data = malloc(2 * a->calldata.len + 3);
-	check(params != NULL && data != NULL);
-	snprintf(params, cap, "[{\"from\":\"%s\",\"to\":\"%s\",\"data\":\"%s\"},\"%s\"]",
-		 addr_text(&l->s->account, from), addr_text(&a->contract, to),
-		 hex_encode0x(a->calldata, data), block);
-	struct jsonrpc_call call = { .method = "eth_call", .params = params, .on_reply = on_why,
-				     .owner = new_trial(t) };
-	t->looks = 0;
-	if (jsonrpc_send(l->rpc, -1, &call, 1, SEND_TIMEOUT_S, NULL) != OK)
-		free(call.owner);
-	free(params);
-	free(data);
-}
-
-static enum err read_receipt(const struct tx *t, const cJSON *v, struct msg_included *m)
-{
-	struct u256 price;
-	enum err e = json_b32(json_get(v, "transactionHash"), &m->hash);
-
-	if (!e && !b32_eq(&m->hash, &t->hash) && !b32_eq(&m->hash, &t->before))
-		e = ERR_MISMATCH;
-	e = e ? e : json_u64(json_get(v, "blockNumber"), &m->block);
-	e = e ? e : json_b32(json_get(v, "blockHash"), &m->block_hash);
-	e = e ? e : json_u64(json_get(v, "status"), &m->status);
-	e = e ? e : json_u64(json_get(v, "gasUsed"), &m->gas);
-	if (e)
-		return e;
-	m->nonce = t->nonce;
-	if (json_u256(json_get(v, "effectiveGasPrice"), &price) == OK &&
-	    !u256_mul_u64(&price, m->gas, &m->fee))
-		m->fee = (struct u256){ { 0 } };
-	return OK;
-}
-
-/* The nonce is used, and not by these bytes: others use our key, or it was lost for good. */
-static void on_lost(struct tx *t)
-{
-	struct lane *l = t->lane;
-	struct answer *a = find_wanted(l, t->kind, &t->id);
-
-	count(CNT_SUBMITTER_foreign_nonces, 1);
-	log_say(EV_T003_foreign_nonce, "chain=%s nonce=%llu", l->name, (unsigned long long)t->nonce);
-	if (a)
-		answer_replace(a);
-	drop(t);
-}
-
-/*
- * Lost?  One batch, so that one node says both, and its nonce first: if that is used and it does
- * not know the transaction then, another one used it.
- */
-static void on_count(void *owner, const struct jsonrpc_reply *r)
-{
-	struct tx *t = find_tried(owner);
-	uint64_t nonce;
-
-	if (t)
-		t->passed = r->outcome == RPC_OK && json_u64(r->result, &nonce) == OK &&
-			    nonce > t->nonce;
-}
-
-static void on_known(void *owner, const struct jsonrpc_reply *r)
-{
-	struct lane *l = ((struct trial *)owner)->lane;
-	struct tx *t = find_tried(owner);
-
-	if (!t || t->step != TX_LOOKING)
-		return;
-	t->looks = 0;
-	t->again_ms = 0;
-	if (!t->passed)
-		jsonrpc_move_on(l->rpc, r->endpoint);
-	else if (r->outcome == RPC_OK && cJSON_IsNull(r->result))
-		on_lost(t);
-	lane_work(l);
-}
-
-static void ask_lost(struct tx *t)
-{
-	struct lane *l = t->lane;
-	char account[80], transaction[80], text[67];
-	struct jsonrpc_call call[] = {
-		{ .method = "eth_getTransactionCount", .params = account, .on_reply = on_count,
-		  .owner = new_trial(t) },
-		{ .method = "eth_getTransactionByHash", .params = transaction, .on_reply = on_known,
-		  .owner = new_trial(t) },
-	};
-
-	t->again_ms = clock_mono_ms() + (uint64_t)(SEND_TIMEOUT_S * 1000);
-	snprintf(account, sizeof(account), "[\"%s\",\"latest\"]", addr_text(&l->s->account, text));
-	snprintf(transaction, sizeof(transaction), "[\"%s\"]",
-		 hex_encode0x(BYTES_OF(t->hash.b), text));
-	if (jsonrpc_send(l->rpc, -1, call, ARRAY_LEN(call), SEND_TIMEOUT_S, NULL) != OK)
-		for (size_t i = 0; i < ARRAY_LEN(call); i++)
-			free(call[i].owner);
-}
-
-static void on_receipt(void *owner, const struct jsonrpc_reply *r)
-{
-	struct lane *l = ((struct trial *)owner)->lane;
-	struct tx *t = find_tried(owner);
-	struct msg_included m = { .op = 0 };
-	char block[20];
-
-	if (!t || t->step != TX_LOOKING)
-		return;
-	t->again_ms = clock_mono_ms() + 250 + 250 * (uint64_t)t->looks;
-	if (r->outcome != RPC_OK)
-		return;
-	if (cJSON_IsNull(r->result)) {
-		if (++t->looks > LOOKS_MAX && t->nonce < l->chain_nonce)
-			ask_lost(t);
-		else if (t->nonce >= l->chain_nonce)
-			t->step = TX_SENT;	/* the nonce went back: a reorg, or a node behind */
-		return;
-	}
-	if (read_receipt(t, r->result, &m))
-		return;
-	count(CNT_SUBMITTER_gas_used, m.gas);
-	if (m.status == 1) {
-		count(CNT_SUBMITTER_included, 1);
-		say_included(t, &m);
-		drop(t);
-	} else {
-		snprintf(block, sizeof(block), "0x%llx", (unsigned long long)m.block);
-		ask_why(t, block);
-	}
-	lane_work(l);
-}
-
-static void look_for_receipts(struct lane *l)
-{
-	struct jsonrpc_call call[JSONRPC_BATCH_MAX];
-	char params[JSONRPC_BATCH_MAX][80], hash[67];
-	uint64_t now = clock_mono_ms();
-	unsigned n = 0;
-
-	for (struct tx *t = l->txs; t && n < JSONRPC_BATCH_MAX; t = t->next) {
-		if (t->step == TX_SENDING || (t->nonce >= l->chain_nonce && t->step != TX_LOOKING) ||
-		    (t->step == TX_LOOKING && t->again_ms > now))
-			continue;
-		t->step = TX_LOOKING;
-		t->again_ms = now + 5000;
-		/* Bytes that a node refused may have reached another one before they were raised. */
-		bool older = t->looks % 2 && !b32_is_zero(&t->before);
-		snprintf(params[n], sizeof(params[n]), "[\"%s\"]",
-			 hex_encode0x(BYTES_OF((older ? &t->before : &t->hash)->b), hash));
-		call[n] = (struct jsonrpc_call){ .method = "eth_getTransactionReceipt", .params = params[n],
-						 .on_reply = on_receipt, .owner = new_trial(t) };
-		n++;
-	}
-	if (!n)
-		return;
-	count_in_flight(l);
-	if (jsonrpc_send(l->rpc, -1, call, n, SEND_TIMEOUT_S, NULL) != OK)
-		for (unsigned i = 0; i < n; i++)
-			free(call[i].owner);
-}
-
-void txs_look(struct lane *l)
-{
-	look_for_receipts(l);
-}
-
 /*
  * Blocks left, or a node is behind.  A receipt on its way may be of a block that left: it is not
  * believed, and the bytes are sent again.  What a node took it may have forgotten.
@@ -618,6 +394,6 @@ static void fetch_signed(struct lane *l)
 void txs_work(struct lane *l)
 {
 	fetch_signed(l);
-	look_for_receipts(l);
+	txs_look(l);
 	send_due(l);
 }

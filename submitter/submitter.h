@@ -190,15 +190,28 @@ void answer_replace(struct answer *a);
 void answers_unsign(struct lane *l);		/* the signer went away: ask again */
 void answer_refused(struct lane *l, const struct msg_sign_refused *m);
 
-/* send.c: bytes in nonce order, receipts. */
+/* send.c: bytes in nonce order. */
 void txs_work(struct lane *l);
 struct tx *find_tx(struct lane *l, uint64_t nonce);
 void tx_put(struct lane *l, const struct msg_tx_signed *m);
 void tx_not_raised(struct tx *t, const struct msg_sign_refused *m);
-void txs_look(struct lane *l);			/* the chain's nonce moved */
-bool txs_sent(const struct lane *l); /* a node took one, and its nonce is not used yet */
-void txs_rewind(struct lane *l);		/* it went back */
+void tx_drop(struct tx *t);			/* its end is known */
+void txs_count(struct lane *l);			/* those in flight, after a step */
+bool txs_sent(const struct lane *l);	/* a node took one, and its nonce is not used yet */
+void txs_rewind(struct lane *l);		/* the chain's nonce went back */
 void txs_hurry(struct lane *l);			/* the reason to wait is gone */
+
+/* A call about a transaction, which may be gone or replaced when it returns. */
+struct inquiry {
+	struct lane *lane;
+	uint64_t nonce;
+	struct b32 hash;
+};
+struct inquiry *new_inquiry(const struct tx *t);	/* the owner of the call */
+struct tx *find_inquired(struct inquiry *q);		/* NULL: not any more; frees it */
+
+/* receipt.c */
+void txs_look(struct lane *l);			/* the chain's nonce moved */
 
 /* signer_link.c: questions; ERR_FULL, ERR_CLOSED: not now. */
 void signer_open(struct submitter *s);
