@@ -19,8 +19,9 @@
 
 #define CHAINS_MAX    8
 #define WINDOW_MAX    64		/* headers in one batch */
-#define RANGE_FIRST   1000		/* blocks in one eth_getLogs below finalized */
+#define RANGE_FIRST   16		/* blocks in one eth_getLogs below finalized */
 #define RANGE_MAX     10000
+#define RANGE_LOGS    500		/* in one reply: fewer blocks then, since it is read in one go */
 #define OPEN_MAX      (256 * 1024)	/* open blocks of one resume, all its parts together */
 #define RECHECKS_MAX  4096
 
@@ -85,11 +86,14 @@ struct logs {
 
 struct open_block { uint64_t number; struct b32 hash; };
 
-/* Blocks in one eth_getLogs: halved when the node does not permit as many, and grown again. */
-struct range { uint64_t size; unsigned good; };
+/*
+ * Blocks in one eth_getLogs: doubled until the first trouble; then halved when the node does not
+ * permit as many or they hold more than RANGE_LOGS, and grown again.
+ */
+struct range { uint64_t size; unsigned good; bool tried; };
 
 void range_shrink(struct range *r);
-void range_grow(struct range *r);
+void range_took(struct range *r, unsigned logs);	/* it was read, and held so many */
 
 /* A log whose block and place are looked at again (recheck.c). */
 struct recheck {
