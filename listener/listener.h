@@ -12,6 +12,7 @@
 #include "common/jsonrpc.h"
 #include "common/link.h"
 #include "common/profile.h"
+#include "listener/ahead.h"
 #include "listener/decode.h"
 #include "listener/filter.h"
 #include "listener/ring.h"
@@ -189,10 +190,12 @@ struct chain {
 	const char *told_why;		/* what the executor was told of why it is not ready */
 	bool hearing_told;
 	bool caught_up, no_bloom;
-	uint64_t next;			/* first block that is not complete */
+	uint64_t next;			/* first block that is not complete; of the head in its turn */
+	struct ahead ahead;
 	uint64_t low, high;		/* PHASE_SEEK: the block is in [low, high] */
 	struct walk walk;
 	unsigned failures;		/* of steps, in a row */
+	unsigned failures_behind;	/* the same, while the head has its turn */
 
 	struct block window[WINDOW_MAX];	/* follow.c: from next on */
 	unsigned window_count, window_at;
@@ -246,6 +249,7 @@ void chain_reset(struct chain *c);			/* forget all reading */
 void chain_trouble(struct chain *c, const struct ask *a);	/* later, perhaps elsewhere */
 void chain_refuse(struct chain *c, const char *endpoint, const char *why);	/* a reply: said */
 void chain_read_from(struct chain *c, uint64_t block);	/* drop what is half read */
+void chain_end_turn(struct chain *c);			/* of the head, if it has one */
 void listener_show(struct listener *self);		/* ready or not, and why */
 
 /* head.c */
@@ -301,6 +305,7 @@ void settled_lower(struct chain *c, uint64_t number);	/* blocks above NUMBER hav
 enum err logs_take(struct chain *c, const cJSON *array, const struct block *block);
 void logs_sort(struct logs *l);
 void logs_clear(struct logs *l);
+void logs_keep_decryptions(struct chain *c);	/* the others are read in their order */
 bool logs_flush(struct chain *c);		/* false: there is no credit */
 
 /* link.c */
