@@ -23,17 +23,25 @@ static void range_drop(struct chain *c)
 
 void range_shrink(struct range *r)
 {
-	*r = (struct range){ .size = r->size > 1 ? r->size / 2 : 1 };
+	*r = (struct range){ .size = r->size > 1 ? r->size / 2 : 1, .tried = true };
 }
 
-void range_grow(struct range *r)
+static void grow(struct range *r)
 {
-	if (++r->good < GOOD_BEFORE_GROWTH)
+	if (r->tried && ++r->good < GOOD_BEFORE_GROWTH)
 		return;
 	r->good = 0;
-	r->size += r->size / 2 + 1;
+	r->size += r->tried ? r->size / 2 + 1 : r->size;
 	if (r->size > RANGE_MAX)
 		r->size = RANGE_MAX;
+}
+
+void range_took(struct range *r, unsigned logs)
+{
+	if (logs > RANGE_LOGS)
+		range_shrink(r);
+	else
+		grow(r);
 }
 
 /* Logs are here, with times: say them, and that the range is complete. */
@@ -41,7 +49,6 @@ static void range_done(struct chain *c)
 {
 	c->range_read = false;
 	c->failures = 0;
-	range_grow(&c->range);
 	count(CNT_LISTENER_blocks, c->range_to - c->next + 1);
 	ring_add(&c->ring, c->range_to, &c->range_head.hash, 0);
 	c->next = c->range_to + 1;
@@ -148,6 +155,7 @@ static void on_range(struct chain *c, struct ask *a)
 {
 	if (!a->e) {
 		logs_sort(&c->logs);
+		range_took(&c->range, c->logs.count);
 		c->range_read = true;
 		chain_step(c);
 		return;

@@ -41,7 +41,18 @@ static void drop_reading(struct chain *c)
 void chain_read_from(struct chain *c, uint64_t block)
 {
 	drop_reading(c);
+	ahead_end(&c->ahead, &c->next);
 	c->next = block;
+}
+
+void chain_end_turn(struct chain *c)
+{
+	if (!c->ahead.on)
+		return;
+	ahead_end(&c->ahead, &c->next);
+	c->window_count = c->window_at = 0;
+	c->receipts = c->doubted = false;
+	c->failures = c->failures_behind;
 }
 
 void chain_reset(struct chain *c)
@@ -69,6 +80,7 @@ void chain_reset(struct chain *c)
 	c->lowest_left = UINT64_MAX;
 	c->range = (struct range){ .size = RANGE_FIRST };
 	c->told = (struct msg_head){ 0 };
+	c->ahead = (struct ahead){ 0 };
 }
 
 /* Trouble. */
@@ -98,6 +110,7 @@ void chain_trouble(struct chain *c, const struct ask *a)
 	if (a->e == ERR_FULL)
 		s = PAUSE_FIRST_S; /* asked too often: the node is left alone for longer by itself */
 	c->failures++;
+	ahead_tried(&c->ahead);
 	if (a->e == ERR_MISSING) {
 		if (c->failures > 2)
 			say_behind(c, a);
@@ -137,9 +150,32 @@ static bool by_range(const struct chain *c)
 	return c->range_read || c->finalized >= c->next + BACKFILL_FROM;
 }
 
+/* Whatever was begun behind the head is complete, or given up for now. */
+static bool is_between(const struct chain *c)
+{
+	return c->window_count == 0 && !c->range_read && !c->receipts && !c->doubted &&
+	       !c->fork && c->filter.rows;
+}
+
+/* Neither waits for the end of the other's troubles. */
+static bool is_heads_turn(struct chain *c)
+{
+	if (c->fork || c->failures)
+		chain_end_turn(c);
+	if (c->ahead.on)
+		return true;
+	if (!is_between(c) || !ahead_begin(&c->ahead, &c->next, c->head.number))
+		return false;
+	c->failures_behind = c->failures;
+	c->failures = 0;
+	return true;
+}
+
 static void read_step(struct chain *c)
 {
-	if (c->fork)
+	if (is_heads_turn(c))
+		follow_step(c);
+	else if (c->fork)
 		reorg_step(c);
 	else if (c->next > c->head.number || c->filter.rows == 0)
 		nothing_to_read(c);

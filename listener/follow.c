@@ -74,7 +74,7 @@ static void window_complete(struct chain *c, unsigned n)
 		const struct block *last = &c->window[n - 1];
 
 		c->next = last->number + 1;
-		c->has_blocks = true;
+		c->has_blocks = !c->ahead.on;
 		c->blocks_to = last->number;
 		c->blocks_hash = last->hash;
 	}
@@ -214,6 +214,8 @@ static void on_logs(struct chain *c, struct ask *a)
 	c->failures = 0;
 	c->receipts = c->doubted = false;
 	logs_sort(&c->logs);
+	if (c->ahead.on)
+		logs_keep_decryptions(c);
 	c->window_at = c->asked[c->asked_count - 1] + 1;
 	chain_step(c);
 }
@@ -277,5 +279,6 @@ void follow_step(struct chain *c)
 	}
 	window_complete(c, c->window_count);
 	c->failures = 0;
+	chain_end_turn(c);
 	chain_step(c);
 }

@@ -12,6 +12,7 @@
 #include "common/jsonrpc.h"
 #include "common/link.h"
 #include "common/profile.h"
+#include "listener/ahead.h"
 #include "listener/decode.h"
 #include "listener/filter.h"
 #include "listener/ring.h"
@@ -19,8 +20,9 @@
 
 #define CHAINS_MAX    8
 #define WINDOW_MAX    64		/* headers in one batch */
-#define RANGE_FIRST   1000		/* blocks in one eth_getLogs below finalized */
+#define RANGE_FIRST   16		/* blocks in one eth_getLogs below finalized */
 #define RANGE_MAX     10000
+#define RANGE_LOGS    500		/* in one reply: fewer blocks then, since it is read in one go */
 #define OPEN_MAX      (256 * 1024)	/* open blocks of one resume, all its parts together */
 #define RECHECKS_MAX  4096
 
@@ -86,11 +88,14 @@ struct logs {
 
 struct open_block { uint64_t number; struct b32 hash; };
 
-/* Blocks in one eth_getLogs: halved when the node does not permit as many, and grown again. */
-struct range { uint64_t size; unsigned good; };
+/*
+ * Blocks in one eth_getLogs: doubled until the first trouble; then halved when the node does not
+ * permit as many or they hold more than RANGE_LOGS, and grown again.
+ */
+struct range { uint64_t size; unsigned good; bool tried; };
 
 void range_shrink(struct range *r);
-void range_grow(struct range *r);
+void range_took(struct range *r, unsigned logs);	/* it was read, and held so many */
 
 /* A log whose block and place are looked at again (recheck.c). */
 struct recheck {
@@ -187,10 +192,12 @@ struct chain {
 	const char *told_why;		/* what the executor was told of why it is not ready */
 	bool hearing_told;
 	bool caught_up, no_bloom;
-	uint64_t next;			/* first block that is not complete */
+	uint64_t next;			/* first block that is not complete; of the head in its turn */
+	struct ahead ahead;
 	uint64_t low, high;		/* PHASE_SEEK: the block is in [low, high] */
 	struct walk walk;
 	unsigned failures;		/* of steps, in a row */
+	unsigned failures_behind;	/* the same, while the head has its turn */
 
 	struct block window[WINDOW_MAX];	/* follow.c: from next on */
 	unsigned window_count, window_at;
@@ -245,6 +252,7 @@ void chain_reset(struct chain *c);			/* forget all reading */
 void chain_trouble(struct chain *c, const struct ask *a);	/* later, perhaps elsewhere */
 void chain_refuse(struct chain *c, const char *endpoint, const char *why);	/* a reply: said */
 void chain_read_from(struct chain *c, uint64_t block);	/* drop what is half read */
+void chain_end_turn(struct chain *c);			/* of the head, if it has one */
 void listener_show(struct listener *self);		/* ready or not, and why */
 
 /* head.c */
@@ -300,6 +308,7 @@ void settled_lower(struct chain *c, uint64_t number);	/* blocks above NUMBER hav
 enum err logs_take(struct chain *c, const cJSON *array, const struct block *block);
 void logs_sort(struct logs *l);
 void logs_clear(struct logs *l);
+void logs_keep_decryptions(struct chain *c);	/* the others are read in their order */
 bool logs_flush(struct chain *c);		/* false: there is no credit */
 
 /* link.c */

@@ -100,6 +100,25 @@ void logs_sort(struct logs *l)
 	l->count = kept;
 }
 
+static bool is_decryption(const struct chain *c, const struct log_entry *e)
+{
+	return !e->reason && op_group(c->owner->profile.request[e->request].kind) == OP_DECRYPTION;
+}
+
+void logs_keep_decryptions(struct chain *c)
+{
+	struct logs *l = &c->logs;
+	unsigned kept = l->sent;
+
+	for (unsigned i = l->sent; i < l->count; i++) {
+		if (is_decryption(c, &l->at[i]))
+			l->at[kept++] = l->at[i];
+		else
+			free(l->at[i].data);
+	}
+	l->count = kept;
+}
+
 static void say_undecodable(const struct chain *c, const struct log_entry *e)
 {
 	char tx[2 * 32 + 3];

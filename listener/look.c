@@ -6,6 +6,7 @@
  * one at a time, and none of its troubles is a trouble of the reading.
  */
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 
 #include "common/log.h"
@@ -14,7 +15,6 @@
 
 #define RANGE_S   30.0
 #define AGAIN_MS  10000	/* after a trouble */
-#define LOGS_MANY 500	/* in one reply: fewer blocks at a time, since we read it in one go */
 
 /* What was found. */
 
@@ -153,11 +153,10 @@ static void on_range(struct chain *c, struct ask *a)
 		return;
 	}
 	c->look_failed = false;
-	if (c->look_logs > LOGS_MANY)
-		range_shrink(&c->look_range);
-	else
-		range_grow(&c->look_range);
+	range_took(&c->look_range, c->look_logs);
 	unknown_looked(&c->unknown, c->look_to);
+	if (!c->unknown.looking)
+		malloc_trim(0);		/* as at the end of all reading */
 	tell(c);
 }
 

@@ -157,7 +157,7 @@ static void on_range(struct chain *c, struct ask *a)
 					 : "its logs are not what was asked for");
 		return;
 	}
-	range_grow(&p->range);
+	range_took(&p->range, p->read.count);
 	p->begun = true;
 	p->claims = p->read;
 	p->next = p->to + 1;

@@ -66,6 +66,7 @@ static void apply(struct chain *c, enum walk_end end)
 		settled_lower(c, lowest - 1);
 	}
 	c->fork = c->walking = c->frozen = c->head_known = false;
+	ahead_cut(&c->ahead, from);
 	chain_read_from(c, from < c->next ? from : c->next);
 	head_poll(c);
 }

@@ -15,13 +15,13 @@ static struct answer *push(struct client *c)
 	return a;
 }
 
-static struct answer *push_tx(struct client *c, const struct entry *e, uint64_t op)
+static struct answer *push_tx(struct client *c, uint64_t op, uint64_t at, uint32_t length)
 {
 	struct answer *a = push(c);
 
 	a->op = op;
-	a->at = e->at;
-	a->length = e->length;
+	a->at = at;
+	a->length = length;
 	return a;
 }
 
@@ -85,7 +85,7 @@ static struct answer *push_refusal(struct client *c, enum policy_rule rule, cons
 /* From here on: sign_tx and raise. */
 
 static enum err sign(struct signer *self, const struct policy_ask *ask, enum policy_plan plan,
-		     uint64_t nonce)
+		     uint64_t nonce, uint64_t *at_out, uint32_t *length_out)
 {
 	static const enum record_type type[] = {
 		[PLAN_first] = RECORD_signed, [PLAN_raise] = RECORD_raised,
@@ -112,7 +112,8 @@ static enum err sign(struct signer *self, const struct policy_ask *ask, enum pol
 			(unsigned long long)m->op, (unsigned long long)m->chain,
 			(unsigned long long)nonce, (unsigned long long)ask->earlier->nonce,
 			(unsigned long long)replaced);
-	return book_write(&self->book, &self->journal, &r);
+	journal_add(&self->journal, &r, at_out, length_out);
+	return book_take(&self->book, &r, *at_out, *length_out);
 }
 
 /* What the policy is told of the chain, beside the request itself. */
@@ -151,18 +152,21 @@ static enum err decide(struct signer *self, struct client *c, struct policy_ask 
 	}
 	if (plan == PLAN_repeat) {
 		count(CNT_SIGNER_repeated, 1);
-		push_tx(c, ask->earlier, m->op)->unanswered = unanswered;
+		push_tx(c, m->op, ask->earlier->at, ask->earlier->length)->unanswered = unanswered;
 		return OK;
 	}
 
 	uint64_t nonce = plan == PLAN_raise ? ask->earlier->nonce
 					    : find_chain(&self->book, m->chain)->next;
-	enum err e = sign(self, ask, plan, nonce);
+	uint64_t at;
+	uint32_t length;
+
+	enum err e = sign(self, ask, plan, nonce, &at, &length);
 	if (e)
 		return e;
 	count(CNT_SIGNER_signed, 1);
 
-	struct answer *a = push_tx(c, find_by_nonce(&self->book.index, m->chain, nonce), m->op);
+	struct answer *a = push_tx(c, m->op, at, length);
 
 	a->first = true;
 	a->unanswered = unanswered;
@@ -171,11 +175,13 @@ static enum err decide(struct signer *self, struct client *c, struct policy_ask 
 
 static enum err on_sign_tx(struct signer *self, struct client *c, const struct msg_sign_tx *m)
 {
-	struct policy_ask ask = {
-		.m = m, .calldata_hash = keccak_bytes(m->calldata),
-		.earlier = find_by_request(&self->book.index, m->chain, m->kind, &m->id),
-	};
+	struct policy_ask ask = { .m = m, .calldata_hash = keccak_bytes(m->calldata) };
+	struct entry earlier;
 
+	enum err e = index_find_request(&self->book.index, m->chain, m->kind, &m->id, &earlier);
+	if (e && e != ERR_MISSING)
+		return e;
+	ask.earlier = e ? NULL : &earlier;
 	c->signs++;
 	return decide(self, c, &ask, &c->signs);
 }
@@ -209,33 +215,39 @@ static enum err read_call(struct signer *self, const struct entry *e, struct msg
 
 static enum err on_raise(struct signer *self, struct client *c, const struct msg_raise *m)
 {
-	const struct entry *e = find_by_nonce(&self->book.index, m->chain, m->nonce);
+	struct entry earlier;
 	struct msg_sign_tx call = { .chain = m->chain };
-	struct policy_ask ask = { .m = &call, .raise = true, .earlier = e };
+	struct policy_ask ask = { .m = &call, .raise = true, .earlier = &earlier };
 
+	enum err e = index_find_nonce(&self->book.index, m->chain, m->nonce, &earlier);
+	if (e && e != ERR_MISSING)
+		return e;
 	c->raises++;
-	if (!e) {
+	if (e) {
 		struct answer *a = push_refusal(c, RULE_unknown_nonce, "");
 
 		a->nonce = m->nonce;
 		a->unanswered = &c->raises;
 		return note_refusal(self, RULE_unknown_nonce, "raise", &call);
 	}
-	enum err bad = read_call(self, e, &call);
-	if (bad)
-		return bad;
+	e = read_call(self, &earlier, &call);
+	if (e)
+		return e;
 	call.gas = m->gas;
 	call.max_fee = m->max_fee;
-	ask.calldata_hash = e->calldata_hash;
+	ask.calldata_hash = earlier.calldata_hash;
 	return decide(self, c, &ask, &c->raises);
 }
 
 static enum err on_get_tx(struct signer *self, struct client *c, const struct msg_get_tx *m)
 {
-	const struct entry *e = find_by_nonce(&self->book.index, m->chain, m->nonce);
+	struct entry found;
+	enum err e = index_find_nonce(&self->book.index, m->chain, m->nonce, &found);
 
-	if (e) {
-		push_tx(c, e, e->op);
+	if (e && e != ERR_MISSING)
+		return e;
+	if (!e) {
+		push_tx(c, found.op, found.at, found.length);
 		return OK;
 	}
 	push_refusal(c, RULE_unknown_nonce, "")->nonce = m->nonce;

@@ -4,11 +4,35 @@
 
 #include "common/log.h"
 
-enum err book_open(struct book *b, uint64_t now_ms)
+_Static_assert(RECORD_MAX < 1u << PLACE_LENGTH_BITS, "a record's length fits the index");
+
+static struct entry entry_of(const struct record *r, uint64_t at, uint32_t length)
 {
+	return (struct entry){
+		.chain = r->chain, .nonce = r->nonce, .op = r->op, .kind = r->kind,
+		.gas = r->gas, .max_fee = r->max_fee, .tip = r->tip, .at = at, .length = length,
+		.replaced = (uint32_t)r->replaced, .id = r->id,
+		.calldata_hash = r->calldata_hash, .tx_hash = r->tx_hash,
+	};
+}
+
+static enum err read_entry(void *journal, uint64_t at, uint32_t length, struct entry *out)
+{
+	struct record r;
+	enum err e = journal_read(journal, at, length, &r);
+
+	if (!e)
+		*out = entry_of(&r, at, length);
+	return e;
+}
+
+enum err book_open(struct book *b, struct journal *j, uint64_t now_ms)
+{
+	const struct index_reader reader = { .read = read_entry, .owner = j };
+
 	memset(b, 0, sizeof(*b));
 	b->now_ms = now_ms;
-	return index_open(&b->index);
+	return index_open(&b->index, &reader);
 }
 
 void book_close(struct book *b)
@@ -50,16 +74,6 @@ static uint64_t past_ms(const struct book *b, const struct record *r)
 	return r->unix_ms < b->now_ms ? r->unix_ms : b->now_ms;
 }
 
-static struct entry entry_of(const struct record *r, uint64_t at, uint32_t length)
-{
-	return (struct entry){
-		.chain = r->chain, .nonce = r->nonce, .op = r->op, .kind = r->kind,
-		.gas = r->gas, .max_fee = r->max_fee, .tip = r->tip, .at = at, .length = length,
-		.replaced = (uint32_t)r->replaced, .id = r->id,
-		.calldata_hash = r->calldata_hash, .tx_hash = r->tx_hash,
-	};
-}
-
 static enum err take_new(struct book *b, struct book_chain *c, const struct record *r,
 			 uint64_t at, uint32_t length)
 {
@@ -70,9 +84,22 @@ static enum err take_new(struct book *b, struct book_chain *c, const struct reco
 		return ERR_CONFLICT;
 	if (!index_has_room(&b->index))
 		return ERR_FULL;
-	index_add(&b->index, &e);
+	enum err bad = index_add(&b->index, &e);
+	if (bad)
+		return bad;
 	c->next = r->nonce + 1;
 	ledger_spend(&c->ledger, past_ms(b, r), &wei);
+	return OK;
+}
+
+/* Of the same request?  Then what is known of E is said by R from now on. */
+static enum err move(struct book *b, const struct entry *e, const struct record *r, uint64_t at,
+		     uint32_t length)
+{
+	if (e->kind != r->kind || !b32_eq(&e->id, &r->id) ||
+	    !b32_eq(&e->calldata_hash, &r->calldata_hash))
+		return ERR_CONFLICT;
+	index_move(&b->index, e->number, at, length);
 	return OK;
 }
 
@@ -80,16 +107,17 @@ static enum err take_new(struct book *b, struct book_chain *c, const struct reco
 static enum err take_raised(struct book *b, struct book_chain *c, const struct record *r,
 			    uint64_t at, uint32_t length)
 {
-	struct entry *e = find_by_nonce(&b->index, r->chain, r->nonce);
+	struct entry known;
+	enum err e = index_find_nonce(&b->index, r->chain, r->nonce, &known);
 
-	if (!e || !b32_eq(&e->calldata_hash, &r->calldata_hash))
-		return ERR_CONFLICT;
+	e = e ? e : move(b, &known, r, at, length);
+	if (e)
+		return e == ERR_MISSING ? ERR_CONFLICT : e;
 
-	struct u256 before = wei_of(e->gas, e->max_fee), wei = wei_of(r->gas, r->max_fee);
+	struct u256 before = wei_of(known.gas, known.max_fee), wei = wei_of(r->gas, r->max_fee);
 
 	(void)u256_sub(&wei, &before, &wei);
 	ledger_spend(&c->ledger, past_ms(b, r), &wei);
-	*e = entry_of(r, at, length);
 	return OK;
 }
 
@@ -113,17 +141,12 @@ static enum err take_reached(struct book_chain *c, const struct record *r)
 
 static enum err take_carried(struct book *b, const struct record *r, uint64_t at, uint32_t length)
 {
-	struct entry e = entry_of(r, at, length), *known;
+	struct entry new = entry_of(r, at, length), known;
+	enum err e = index_find_nonce(&b->index, r->chain, r->nonce, &known);
 
-	known = find_by_nonce(&b->index, r->chain, r->nonce);
-	if (known) {
-		*known = e;
-		return OK;
-	}
-	if (!index_has_room(&b->index))
-		return ERR_FULL;
-	index_add(&b->index, &e);
-	return OK;
+	if (e != ERR_MISSING)
+		return e ? e : move(b, &known, r, at, length);
+	return index_has_room(&b->index) ? index_add(&b->index, &new) : ERR_FULL;
 }
 
 static enum err take_spent(struct book *b, struct book_chain *c, const struct record *r)
@@ -222,14 +245,17 @@ static enum err carry_chain(const struct book_chain *c, struct journal *j)
 	return e;
 }
 
-static enum err carry_entry(struct entry *e, struct journal *j)
+static enum err carry_place(const struct place *p, struct journal *j)
 {
 	struct record r;
-	enum err bad = journal_read(j, e->at, e->length, &r);
-	if (bad)
-		return bad;
+	uint64_t at;
+	uint32_t length;
+
+	enum err e = journal_read(j, p->at, (uint32_t)p->length, &r);
+	if (e)
+		return e;
 	r.type = RECORD_carried;
-	return carry(j, &r, &e->at, &e->length);
+	return carry(j, &r, &at, &length);
 }
 
 /* The oldest entry that is carried on. */
@@ -239,8 +265,8 @@ static uint32_t first_carried(const struct index *x)
 	uint32_t i = x->count;
 
 	while (i > 0 && x->count - i < BOOK_CARRY_MAX &&
-	       bytes + x->entry[i - 1].length <= BOOK_CARRY_BYTES)
-		bytes += x->entry[--i].length;
+	       bytes + x->place[i - 1].length <= BOOK_CARRY_BYTES)
+		bytes += x->place[--i].length;
 	return i;
 }
 
@@ -256,7 +282,7 @@ enum err book_carry(struct book *b, struct journal *j)
 	for (unsigned i = 0; !e && i < b->chains; i++)
 		e = carry_chain(&b->chain[i], j);
 	for (uint32_t i = first_carried(&b->index); !e && i < b->index.count; i++)
-		e = carry_entry(&b->index.entry[i], j);
+		e = carry_place(&b->index.place[i], j);
 	e = e ? e : journal_commit(j);
 	return e ? e : journal_begin_segment(j, from, &before);
 }

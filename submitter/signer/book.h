@@ -31,14 +31,15 @@ struct book {
 	bool read_any;			/* a record was taken */
 };
 
-enum err book_open(struct book *b, uint64_t now_ms) MUST_CHECK;		/* ERR_NOMEM */
+/* J outlives the book, which reads again from it; it is opened after the book.  ERR_NOMEM. */
+enum err book_open(struct book *b, struct journal *j, uint64_t now_ms) MUST_CHECK;
 void book_close(struct book *b);
 
 /* NULL when there is none; book_chain makes it (NULL only when there are too many). */
 struct book_chain *find_chain(struct book *b, uint64_t id);
 struct book_chain *book_chain(struct book *b, uint64_t id);
 
-/* Take one record; AT and LENGTH name it in the journal.  ERR_CONFLICT, ERR_FULL. */
+/* Take one record; AT and LENGTH name it in the journal.  ERR_CONFLICT, ERR_FULL, ERR_IO. */
 enum err book_take(struct book *b, const struct record *r, uint64_t at,
 		   uint32_t length) MUST_CHECK;
 

@@ -1,5 +1,5 @@
-/* index - open addressing over entry numbers; a table that is half full is copied to one of
-   twice its size, which lies right behind it. */
+/* index - open addressing over entry numbers; a table that is three quarters full is made anew,
+   twice as large, at the same place: the entries have all hashes. */
 
 #include "submitter/signer/index.h"
 
@@ -13,6 +13,7 @@
 #define KEY_MAX     48
 
 _Static_assert(sizeof(((struct index *)0)->hash_key) == crypto_shorthash_KEYBYTES, "hash key");
+_Static_assert(sizeof(struct place) == 16, "as the header says");
 
 static void *reserve(size_t size)
 {
@@ -22,15 +23,15 @@ static void *reserve(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-#define ENTRIES_SIZE (INDEX_MAX * sizeof(struct entry))
-#define SLOTS_SIZE   (2ull * SLOTS_MAX * sizeof(uint32_t))
+#define PLACES_SIZE (INDEX_MAX * sizeof(struct place))
+#define SLOTS_SIZE  (1ull * SLOTS_MAX * sizeof(uint32_t))
 
-enum err index_open(struct index *x)
+enum err index_open(struct index *x, const struct index_reader *reader)
 {
-	*x = (struct index){ .entry = reserve(ENTRIES_SIZE) };
-	x->by_request = (struct table){ .slot = reserve(SLOTS_SIZE), .slots = SLOTS_FIRST };
-	x->by_nonce = (struct table){ .slot = reserve(SLOTS_SIZE), .slots = SLOTS_FIRST };
-	if (!x->entry || !x->by_request.slot || !x->by_nonce.slot) {
+	*x = (struct index){ .reader = *reader, .place = reserve(PLACES_SIZE) };
+	for (unsigned i = 0; i < INDEX_KEYS; i++)
+		x->table[i] = (struct table){ .slot = reserve(SLOTS_SIZE), .slots = SLOTS_FIRST };
+	if (!x->place || !x->table[BY_REQUEST].slot || !x->table[BY_NONCE].slot) {
 		index_close(x);
 		return ERR_NOMEM;
 	}
@@ -40,40 +41,38 @@ enum err index_open(struct index *x)
 
 void index_close(struct index *x)
 {
-	if (x->entry)
-		munmap(x->entry, ENTRIES_SIZE);
-	if (x->by_request.slot)
-		munmap(x->by_request.slot, SLOTS_SIZE);
-	if (x->by_nonce.slot)
-		munmap(x->by_nonce.slot, SLOTS_SIZE);
+	if (x->place)
+		munmap(x->place, PLACES_SIZE);
+	for (unsigned i = 0; i < INDEX_KEYS; i++)
+		if (x->table[i].slot)
+			munmap(x->table[i].slot, SLOTS_SIZE);
 	*x = (struct index){ .count = 0 };
 }
 
-static uint64_t hash(const struct index *x, const uint8_t *key, size_t len)
+static uint32_t hash(const struct index *x, const uint8_t *key, size_t len)
 {
 	uint8_t h[crypto_shorthash_BYTES];
 
 	crypto_shorthash(h, key, len, x->hash_key);
-	return be64_get(h);
+	return (uint32_t)be64_get(h);
 }
 
-static uint64_t hash_request(const struct index *x, uint64_t chain, uint64_t kind,
-			     const struct b32 *id)
+static uint32_t hash_request(const struct index *x, const struct entry *e)
 {
 	uint8_t key[KEY_MAX];
 
-	be64_put(key, chain);
-	be64_put(key + 8, kind);
-	memcpy(key + 16, id->b, sizeof(id->b));
+	be64_put(key, e->chain);
+	be64_put(key + 8, e->kind);
+	memcpy(key + 16, e->id.b, sizeof(e->id.b));
 	return hash(x, key, sizeof(key));
 }
 
-static uint64_t hash_nonce(const struct index *x, uint64_t chain, uint64_t nonce)
+static uint32_t hash_nonce(const struct index *x, const struct entry *e)
 {
 	uint8_t key[16];
 
-	be64_put(key, chain);
-	be64_put(key + 8, nonce);
+	be64_put(key, e->chain);
+	be64_put(key + 8, e->nonce);
 	return hash(x, key, sizeof(key));
 }
 
@@ -87,68 +86,78 @@ static bool is_nonce(const struct entry *e, const struct entry *of)
 	return e->chain == of->chain && e->nonce == of->nonce;
 }
 
-/* The slot of OF, or the free one where it would stand.  Slots hold entry number plus one. */
-static uint32_t *seek(const struct index *x, const struct table *t, uint64_t h,
-		      const struct entry *of,
-		      bool (*is)(const struct entry *, const struct entry *))
-{
-	uint32_t *slot = t->slot + t->slots;
+static const struct {
+	uint32_t (*hash)(const struct index *x, const struct entry *e);
+	bool (*is)(const struct entry *e, const struct entry *of);
+} keys[INDEX_KEYS] = {
+	[BY_REQUEST] = { hash_request, is_request },
+	[BY_NONCE] = { hash_nonce, is_nonce },
+};
 
-	for (uint32_t i = (uint32_t)h & (t->slots - 1);; i = (i + 1) & (t->slots - 1))
-		if (!slot[i] || is(&x->entry[slot[i] - 1], of))
-			return &slot[i];
+/* Read what has the hash of OF until it is the one; then *SLOT_OUT is its slot. */
+static enum err find(const struct index *x, enum index_key key, const struct entry *of,
+		     struct entry *out, uint32_t *slot_out)
+{
+	const struct table *t = &x->table[key];
+	uint32_t h = keys[key].hash(x, of);
+
+	for (uint32_t i = h & (t->slots - 1); t->slot[i]; i = (i + 1) & (t->slots - 1)) {
+		const struct place *p = &x->place[t->slot[i] - 1];
+
+		if (p->hash[key] != h)
+			continue;
+		enum err e = x->reader.read(x->reader.owner, p->at, (uint32_t)p->length, out);
+		if (e)
+			return e;
+		out->number = t->slot[i] - 1;
+		*slot_out = i;
+		if (keys[key].is(out, of))
+			return OK;
+	}
+	return ERR_MISSING;
 }
 
-static uint32_t *seek_request(const struct index *x, const struct entry *of)
-{
-	return seek(x, &x->by_request, hash_request(x, of->chain, of->kind, &of->id), of,
-		    is_request);
-}
-
-static uint32_t *seek_nonce(const struct index *x, const struct entry *of)
-{
-	return seek(x, &x->by_nonce, hash_nonce(x, of->chain, of->nonce), of, is_nonce);
-}
-
-struct entry *find_by_request(const struct index *x, uint64_t chain, uint64_t kind,
-			      const struct b32 *id)
+enum err index_find_request(const struct index *x, uint64_t chain, uint64_t kind,
+			    const struct b32 *id, struct entry *out)
 {
 	struct entry of = { .chain = chain, .kind = kind, .id = *id };
-	uint32_t at = *seek_request(x, &of);
+	uint32_t slot;
 
-	return at ? &x->entry[at - 1] : NULL;
+	return find(x, BY_REQUEST, &of, out, &slot);
 }
 
-struct entry *find_by_nonce(const struct index *x, uint64_t chain, uint64_t nonce)
+enum err index_find_nonce(const struct index *x, uint64_t chain, uint64_t nonce,
+			  struct entry *out)
 {
 	struct entry of = { .chain = chain, .nonce = nonce };
-	uint32_t at = *seek_nonce(x, &of);
+	uint32_t slot;
 
-	return at ? &x->entry[at - 1] : NULL;
+	return find(x, BY_NONCE, &of, out, &slot);
 }
 
-static void put(const struct index *x, struct table *t, uint32_t number,
-		uint32_t *(*seek_in)(const struct index *, const struct entry *))
+static void put(struct index *x, enum index_key key, uint32_t number)
 {
-	uint32_t *slot = seek_in(x, &x->entry[number]);
+	struct table *t = &x->table[key];
+	uint32_t i = x->place[number].hash[key] & (t->slots - 1);
 
-	if (!*slot)
-		t->used++;
-	*slot = number + 1;
+	while (t->slot[i])
+		i = (i + 1) & (t->slots - 1);
+	t->slot[i] = number + 1;
+	t->used++;
 }
 
-static void grow(const struct index *x, struct table *t,
-		 uint32_t *(*seek_in)(const struct index *, const struct entry *))
+static void grow(struct index *x, enum index_key key)
 {
-	const uint32_t *old = t->slot + t->slots;
-	uint32_t slots = t->slots;
+	struct table *t = &x->table[key];
 
-	check(slots < SLOTS_MAX);
+	if (t->used < t->slots / 4 * 3 || t->slots == SLOTS_MAX)
+		return;
 	t->slots *= 2;
 	t->used = 0;
-	for (uint32_t i = 0; i < slots; i++)
-		if (old[i])
-			put(x, t, old[i] - 1, seek_in);
+	memset(t->slot, 0, t->slots * sizeof(t->slot[0]));
+	for (uint32_t i = 0; i < x->count; i++)
+		if (key == BY_NONCE || !x->place[i].is_old)
+			put(x, key, i);
 }
 
 bool index_has_room(const struct index *x)
@@ -156,18 +165,35 @@ bool index_has_room(const struct index *x)
 	return x->count < INDEX_MAX;
 }
 
-struct entry *index_add(struct index *x, const struct entry *e)
+enum err index_add(struct index *x, const struct entry *e)
 {
-	uint32_t number = x->count;
+	struct entry older;
+	uint32_t slot, number = x->count;
 
 	check(index_has_room(x));
-	x->entry[number] = *e;
+	enum err found = find(x, BY_REQUEST, e, &older, &slot);
+	if (found && found != ERR_MISSING)
+		return found;
+	x->place[number] = (struct place){ .hash = { hash_request(x, e), hash_nonce(x, e) } };
+	index_move(x, number, e->at, e->length);
+	if (found == OK) {
+		x->place[older.number].is_old = 1;
+		x->table[BY_REQUEST].slot[slot] = number + 1;
+	} else {
+		put(x, BY_REQUEST, number);
+	}
+	put(x, BY_NONCE, number);
 	x->count++;
-	if (x->by_request.used * 2 >= x->by_request.slots && x->by_request.slots < SLOTS_MAX)
-		grow(x, &x->by_request, seek_request);
-	if (x->by_nonce.used * 2 >= x->by_nonce.slots && x->by_nonce.slots < SLOTS_MAX)
-		grow(x, &x->by_nonce, seek_nonce);
-	put(x, &x->by_request, number, seek_request);
-	put(x, &x->by_nonce, number, seek_nonce);
-	return &x->entry[number];
+	grow(x, BY_REQUEST);
+	grow(x, BY_NONCE);
+	return OK;
+}
+
+void index_move(struct index *x, uint32_t number, uint64_t at, uint32_t length)
+{
+	struct place *p = &x->place[number];
+
+	check(at < 1ull << PLACE_AT_BITS && length < 1u << PLACE_LENGTH_BITS);
+	p->at = at;
+	p->length = length;
 }

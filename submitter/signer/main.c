@@ -68,7 +68,7 @@ static void read_journal(struct signer *self, int fd)
 	struct journal_reader reader = { .on_record = on_record, .owner = &self->book };
 	uint64_t cut, bad_at;
 
-	enum err e = book_open(&self->book, self->unix_ms);
+	enum err e = book_open(&self->book, &self->journal, self->unix_ms);
 
 	e = e ? e : journal_open(&self->journal, fd, &reader, &cut, &bad_at);
 	if (e == ERR_IO)

@@ -30,7 +30,7 @@ static enum err start(void)
 {
 	struct journal_reader reader = { .on_record = on_record, .owner = &self.book };
 
-	cr_assert_eq(book_open(&self.book, T0), OK);
+	cr_assert_eq(book_open(&self.book, &self.journal, T0), OK);
 	return journal_open(&self.journal, self.fd, &reader, &self.cut, &self.bad_at);
 }
 
@@ -79,18 +79,27 @@ static void sign(uint64_t nonce, uint64_t id)
 
 static void has_tx(uint64_t nonce, uint64_t id, bool uncommitted)
 {
-	const struct entry *e = find_by_nonce(&self.book.index, 1, nonce);
 	struct b32 want = world_id(id);
+	struct entry e, of_request;
 	struct record r;
 
-	cr_assert_not_null(e, "nonce %d", (int)nonce);
-	cr_assert(b32_eq(&e->id, &want));
-	cr_assert_eq(e, find_by_request(&self.book.index, 1, 1, &want));
-	cr_assert_eq(journal_read(&self.journal, e->at, e->length, &r), OK);
+	cr_assert_eq(index_find_nonce(&self.book.index, 1, nonce, &e), OK, "nonce %d", (int)nonce);
+	cr_assert(b32_eq(&e.id, &want));
+	cr_assert_eq(index_find_request(&self.book.index, 1, 1, &want, &of_request), OK);
+	cr_assert_eq(e.number, of_request.number);
+	cr_assert_eq(journal_read(&self.journal, e.at, e.length, &r), OK);
 	cr_assert_eq(r.nonce, nonce);
 	cr_assert_eq(r.body.len, 100u);
 	cr_assert_eq(r.body.p[99], (uint8_t)nonce);
-	cr_assert(uncommitted || e->at + e->length <= self.journal.size);
+	cr_assert(uncommitted || e.at + e.length <= self.journal.size);
+}
+
+static bool has_nonce(uint64_t nonce, struct entry *out)
+{
+	enum err e = index_find_nonce(&self.book.index, 1, nonce, out);
+
+	cr_assert(e == OK || e == ERR_MISSING);
+	return e == OK;
 }
 
 /* Three groups: adopted and two transactions, one transaction, one transaction. */
@@ -156,6 +165,8 @@ static void put_file(const uint8_t *p, size_t len)
 /* A last record that is cut anywhere is forgotten; what was synced before it stays. */
 Test(journal, truncations, .init = open_file)
 {
+	struct entry none;
+
 	write_some();
 
 	size_t size = self.journal.size;
@@ -169,7 +180,7 @@ Test(journal, truncations, .init = open_file)
 		cr_assert_eq(self.journal.size, size_before_last);
 		cr_assert_eq(self.book.chain[0].next, 8u);
 		cr_assert_eq(lseek(self.fd, 0, SEEK_END), (off_t)size_before_last);
-		cr_assert_null(find_by_nonce(&self.book.index, 1, 8));
+		cr_assert_not(has_nonce(8, &none));
 	}
 	sign(8, 81);
 	commit();
@@ -295,6 +306,32 @@ Test(journal, impossible_records, .init = open_file)
 	adopt(1, 5);
 	cr_assert_eq(book_take(&self.book, &hole, 8192, 242), ERR_CONFLICT, "a hole");
 	cr_assert_eq(book_take(&self.book, &raise, 8192, 242), ERR_CONFLICT, "raised what is not");
+	sign(5, 1);
+	commit();
+	raise = tx_record(RECORD_raised, 5, 2, BYTES_OF(raw));
+	raise.calldata_hash = world_id(1001);
+	cr_assert_eq(book_take(&self.book, &raise, 8192, 242), ERR_CONFLICT, "of another request");
+}
+
+/* A record that cannot be read, or is not what was written, is never "not there". */
+Test(journal, lost_record, .init = open_file)
+{
+	struct b32 id = world_id(50);
+	struct entry e;
+	uint8_t byte;
+
+	write_some();
+	cr_assert(has_nonce(5, &e));
+
+	off_t at = (off_t)e.at + RECORD_HEAD + 3;
+
+	cr_assert_eq(pread(self.fd, &byte, 1, at), 1);
+	byte ^= 1;
+	cr_assert_eq(pwrite(self.fd, &byte, 1, at), 1);
+	cr_assert_eq(index_find_nonce(&self.book.index, 1, 5, &e), ERR_CONFLICT);
+	cr_assert_eq(index_find_request(&self.book.index, 1, 1, &id, &e), ERR_CONFLICT);
+	cr_assert_eq(ftruncate(self.fd, at), 0);
+	cr_assert_eq(index_find_request(&self.book.index, 1, 1, &id, &e), ERR_IO);
 }
 
 Test(journal, raised_and_replaced, .init = open_file)
@@ -321,10 +358,13 @@ Test(journal, raised_and_replaced, .init = open_file)
 	commit();
 	for (unsigned i = 0; i < 2; i++) {
 		struct b32 id = world_id(1);
+		struct entry found;
 
 		has_tx(1, 1, false);
-		cr_assert_eq(find_by_request(&self.book.index, 1, 1, &id)->replaced, 1u);
-		cr_assert_eq(find_by_nonce(&self.book.index, 1, 0)->max_fee, 9u);
+		cr_assert_eq(index_find_request(&self.book.index, 1, 1, &id, &found), OK);
+		cr_assert_eq(found.replaced, 1u);
+		cr_assert(has_nonce(0, &found));
+		cr_assert_eq(found.max_fee, 9u);
 		cr_assert_eq(self.book.chain[0].next, 2u);
 		stop();
 		cr_assert_eq(start(), OK);
@@ -334,6 +374,8 @@ Test(journal, raised_and_replaced, .init = open_file)
 /* A new segment says the same: nonces, money, newest transactions; and again after that. */
 Test(journal, segments, .init = open_file)
 {
+	struct entry none;
+
 	adopt(1, 5);
 	adopt(2, 77);		/* a chain of which no transaction is carried */
 	for (uint64_t n = 5; n < 5 + BOOK_CARRY_MAX + 100; n++) {
@@ -360,7 +402,7 @@ Test(journal, segments, .init = open_file)
 		cr_assert(self.book.chain[1].known);
 		cr_assert_eq(u256_cmp(&spent, &self.book.chain[0].ledger.day), 0);
 		cr_assert_eq(u256_cmp(&spent, &self.book.chain[0].ledger.hour), 0);
-		cr_assert_null(find_by_nonce(&self.book.index, 1, 5));
+		cr_assert_not(has_nonce(5, &none));
 		has_tx(105, 105, false);
 		has_tx(5 + BOOK_CARRY_MAX + 99, 5 + BOOK_CARRY_MAX + 99, false);
 	}
@@ -424,25 +466,90 @@ Test(journal, clock_ahead, .init = open_file)
 	cr_assert(u256_is_zero(&self.book.chain[0].ledger.day));
 }
 
+/* Of an index alone: what its places say. */
+static struct entry *says;
+
+static enum err say(void *owner, uint64_t at, uint32_t length, struct entry *out)
+{
+	(void)owner;
+	cr_assert_eq(length, 300u);
+	*out = says[at];
+	return OK;
+}
+
+static void add(struct index *x, struct entry *e)
+{
+	e->at = x->count;
+	e->length = 300;
+	says[e->at] = *e;
+	cr_assert_eq(index_add(x, e), OK);
+}
+
+static uint64_t nonce_at(const struct index *x, uint64_t chain, uint64_t nonce)
+{
+	struct entry e;
+
+	return index_find_nonce(x, chain, nonce, &e) == OK ? e.nonce : UINT64_MAX;
+}
+
+static uint64_t nonce_of(const struct index *x, uint64_t chain, uint64_t id)
+{
+	struct b32 wanted = world_id(id);
+	struct entry e;
+
+	return index_find_request(x, chain, 1, &wanted, &e) == OK ? e.nonce : UINT64_MAX;
+}
+
+#define MANY 400000u	/* as many as a segment has; among them some twenty pairs of one hash */
+
+/* Each is found among all, the newest of its request; what is not there is not found. */
 Test(journal, index_grows)
 {
+	const struct index_reader reader = { .read = say };
 	struct index x;
 
 	cr_assert_geq(sodium_init(), 0);
-	cr_assert_eq(index_open(&x), OK);
-	for (uint64_t i = 0; i < 20000; i++) {
-		struct entry e = { .chain = 1 + i % 3, .nonce = i, .kind = 1,
-				   .id = world_id(i / 2) };
+	cr_assert_eq(index_open(&x, &reader), OK);
+	says = calloc(MANY, sizeof(*says));
+	for (uint64_t i = 0; i < MANY; i++) {
+		/* Some are the second transaction of a request. */
+		uint64_t id = i % 9 == 3 ? i - 3 : i;
+		struct entry e = { .chain = 1 + i % 3, .nonce = i, .kind = 1, .id = world_id(id) };
 
-		index_add(&x, &e);
+		add(&x, &e);
 	}
-	for (uint64_t i = 0; i < 20000; i++) {
-		cr_assert_eq(find_by_nonce(&x, 1 + i % 3, i)->nonce, i);
-		cr_assert_null(find_by_nonce(&x, 1 + (i + 1) % 3, i));
+	for (uint64_t i = 0; i < MANY; i++) {
+		cr_assert_eq(nonce_at(&x, 1 + i % 3, i), i);
+		cr_assert_eq(nonce_at(&x, 1 + (i + 1) % 3, i), UINT64_MAX);
+		cr_assert_eq(nonce_of(&x, 1 + i % 3, i),
+			     i % 9 == 3 ? UINT64_MAX : i % 9 == 0 && i + 3 < MANY ? i + 3 : i);
 	}
-	struct b32 unknown = world_id(20001), id = world_id(5);
-	cr_assert_null(find_by_request(&x, 1, 1, &unknown));
-	cr_assert_eq(find_by_request(&x, 1 + 10 % 3, 1, &id)->nonce, 10u);
-	cr_assert_eq(find_by_request(&x, 1 + 11 % 3, 1, &id)->nonce, 11u);
+	cr_assert_eq(nonce_of(&x, 1, MANY), UINT64_MAX);
 	index_close(&x);
+	free(says);
+}
+
+/* Two that have one hash: each is read, and each is told from the other. */
+Test(journal, index_one_hash)
+{
+	const struct index_reader reader = { .read = say };
+	struct entry e = { .chain = 1, .nonce = 1, .kind = 1, .id = world_id(1) };
+	struct entry other = { .chain = 1, .nonce = 2, .kind = 1, .id = world_id(2) };
+	struct index x;
+
+	cr_assert_geq(sodium_init(), 0);
+	cr_assert_eq(index_open(&x, &reader), OK);
+	says = calloc(3, sizeof(*says));
+	add(&x, &e);
+	/* The place of request 1 says what request 2 says: its hash is of request 1 all the same. */
+	says[0] = other;
+	cr_assert_eq(nonce_of(&x, 1, 1), UINT64_MAX);
+	cr_assert_eq(nonce_at(&x, 1, 1), UINT64_MAX);
+	/* So another of that hash stands beside it. */
+	add(&x, &e);
+	cr_assert_eq(nonce_of(&x, 1, 1), 1u);
+	cr_assert_eq(nonce_at(&x, 1, 1), 1u);
+	cr_assert_eq(x.table[BY_REQUEST].used, 2u);
+	index_close(&x);
+	free(says);
 }
