@@ -88,6 +88,7 @@ struct executor {
 	unsigned core_busy, core_limit;
 	uint64_t tickets;		/* of questions about access */
 	uint64_t forgot_said_ms;	/* monotonic: the last line that says the Core forgot */
+	uint64_t busy_said_ms; /* and that it asks for less */
 	struct line submit_line;	/* waiting for credit at the submitter */
 	struct timer *flush; /* runs while a change of state is not with the store */
 	unsigned turn; /* of the loop, as far as requests changed in it */

@@ -24,10 +24,15 @@
 #define CLOCK_JUMP_MS 60000	/* more between two ticks: we did not run */
 
 static const struct stage_row core_row = {
-	.name = "core", .down = EV_X001_core_down, .up = EV_X002_core_up,
-	.refusal = EV_X016_core_paused, .odd = EV_X023_core_odd,
-	.gauge = CNT_EXECUTOR_paused_core, .halted = "halted_core",
-	 .clears = "by itself: the Core is asked again and again",
+	.name = "core",
+	.down = EV_X001_core_down,
+	.up = EV_X002_core_up,
+	.busy = EV_X029_core_full,
+	.refusal = EV_X016_core_paused,
+	.odd = EV_X023_core_odd,
+	.gauge = CNT_EXECUTOR_paused_core,
+	.halted = "halted_core",
+	.clears = "by itself: the Core is asked again and again",
 };
 static const struct stage_row storage_row = {
 	.name = "storage", .down = EV_X007_storage_paused, .up = EV_X008_storage_up,
