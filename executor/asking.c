@@ -436,9 +436,11 @@ static void ask_start(struct op *op)
 
 	check(!op->x->opt.observes);
 	size_t n = kind->write_start(op, slices);
+	double attempt = op->x->opt.attempt_s;
 
-	op->call = core_start(op->x->core, op_endpoint(op), CORE_LANE_WORK, kind->start_method, slices, n,
-			      START_TIMEOUT_S, on_start, op);
+	op->call =
+		core_start(op->x->core, op_endpoint(op), CORE_LANE_WORK, kind->start_method, slices,
+			   n, attempt < START_TIMEOUT_S ? attempt : START_TIMEOUT_S, on_start, op);
 }
 
 static void begin(struct op *op)

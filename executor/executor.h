@@ -42,6 +42,7 @@ struct executor_options {
 	unsigned window;		/* requests in memory */
 	uint64_t body_budget;		/* bytes */
 	uint64_t message_max;		/* of the Core, bytes */
+	unsigned keepalive_s; /* of its connections */
 	bool send_late;			/* late_answers: send */
 	bool observes;			/* sending: observe */
 	bool centralized;		/* core.mode */

@@ -70,6 +70,7 @@ static void read_options(struct executor *x)
 		.window = (unsigned)get_setting_u64(s, "window"),
 		.body_budget = get_setting_u64(s, "body_budget"),
 		.message_max = get_setting_u64(s, "core.max_message"),
+		.keepalive_s = (unsigned)get_setting_u64(s, "core.keepalive_s"),
 		.send_late = strcmp(get_setting(s, "late_answers"), "send") == 0,
 		.observes = strcmp(get_setting(s, "sending"), "observe") == 0,
 		.centralized = strcmp(get_setting(s, "core.mode"), "centralized") == 0,
@@ -195,7 +196,7 @@ static void executor_start(struct executor *x)
 	keep_halted(x, &x->core_stage);
 	keep_halted(x, &x->storage_stage);
 	keep_halted(x, &x->sending_stage);
-	x->core = core_new(x->loop, core, n, x->opt.message_max);
+	x->core = core_new(x->loop, core, n, x->opt.message_max, x->opt.keepalive_s);
 	x->view = chainview_new(x);
 	x->fetcher = fetcher_new(x);
 	observe_open(x);
