@@ -16,6 +16,7 @@
 #define POLL_SHORT_MS   1000	/* an answer "not ready" sooner than this did not block */
 #define ODD_TRIES       3
 #define FORGOT_SAID_MS  60000	/* a Core that restarts forgets all: one line for them */
+#define BUSY_SAID_MS    60000 /* one that is busy says so often */
 
 struct verdict_row {
 	enum core_verdict start, result;
@@ -96,25 +97,40 @@ static void odd_outcome(struct op *op, const char *why)
 	if (op->odd++ == 0 || x->core_stage.state != STAGE_RUNS)
 		stage_trouble(&x->core_stage, TROUBLE_ODD, why);
 	give_room(op);
-	if (op->odd > ODD_TRIES && x->core_stage.state == STAGE_RUNS)
+	if (x->core_stage.state != STAGE_RUNS)
+		op_fire(op, OP_EVENT_go, why); /* to wait there with the others */
+	else if (op->odd > ODD_TRIES)
 		op_fire(op, OP_EVENT_hold, why);
 	else
 		op_again(op, why);
+}
+
+/* One line for a time in which it goes up and down. */
+static void say_busy(struct executor *x)
+{
+	uint64_t now = loop_now_ms(x->loop);
+
+	if (x->busy_said_ms && now - x->busy_said_ms < BUSY_SAID_MS)
+		return;
+	x->busy_said_ms = now;
+	log_say(EV_X015_core_busy, "limit=%u", x->core_limit);
 }
 
 static void slow_down(struct op *op, const struct core_reply *r, const char *why)
 {
 	struct executor *x = op->x;
 
+	if (r->from_peer && x->core_limit == 1) {
+		wait_there(op, TROUBLE_BUSY, why);
+		return;
+	}
 	give_room(op);
 	if (!r->from_peer) {
 		op_fire(op, OP_EVENT_refuse, "the request or its answer is larger than core.max_message");
 		return;
 	}
-	if (x->core_limit > 1) {
-		x->core_limit /= 2;
-		log_say(EV_X015_core_busy, "limit=%u", x->core_limit);
-	}
+	x->core_limit /= 2;
+	say_busy(x);
 	op_again(op, why);
 }
 
@@ -420,9 +436,11 @@ static void ask_start(struct op *op)
 
 	check(!op->x->opt.observes);
 	size_t n = kind->write_start(op, slices);
+	double attempt = op->x->opt.attempt_s;
 
-	op->call = core_start(op->x->core, op_endpoint(op), CORE_LANE_WORK, kind->start_method, slices, n,
-			      START_TIMEOUT_S, on_start, op);
+	op->call =
+		core_start(op->x->core, op_endpoint(op), CORE_LANE_WORK, kind->start_method, slices,
+			   n, attempt < START_TIMEOUT_S ? attempt : START_TIMEOUT_S, on_start, op);
 }
 
 static void begin(struct op *op)

@@ -156,14 +156,17 @@ static void on_grpc_log(gpr_log_func_args *args)
 	(void)args;	/* statuses tell what matters; the library's own lines are not ours */
 }
 
-static grpc_channel *new_channel(const char *endpoint, int lane, size_t message_max)
+static grpc_channel *new_channel(const char *endpoint, int lane, size_t message_max,
+				 unsigned keepalive_s)
 {
 	int max = message_max > INT32_MAX ? INT32_MAX : (int)message_max;
-	struct { const char *key; int value; } want[] = {
+	struct { const char *key; int value;
+	} want[] = {
 		{ "grpc.max_receive_message_length", max },
 		{ "grpc.max_send_message_length", max },
-		{ "grpc.keepalive_time_ms", CORE_KEEPALIVE_MS },
-		{ "grpc.keepalive_timeout_ms", 10000 },
+		{ "grpc.keepalive_time_ms", 1000 * (int)keepalive_s },
+		{ "grpc.keepalive_timeout_ms", 500 * (int)keepalive_s },
+		{ "grpc.keepalive_permit_without_calls", 1 }, /* both lanes die together */
 		{ "grpc.http2.max_pings_without_data", 0 },
 		{ "grpc.initial_reconnect_backoff_ms", 100 },
 		{ "grpc.min_reconnect_backoff_ms", 100 },
@@ -171,7 +174,7 @@ static grpc_channel *new_channel(const char *endpoint, int lane, size_t message_
 		{ "grpc.enable_retries", 0 },
 		{ "grpc.enable_http_proxy", 0 },
 		{ "grpc.service_config_disable_resolution", 1 },
-		{ "kms.lane", lane },	/* channels that differ do not share connections */
+		{ "kms.lane", lane }, /* channels that differ do not share connections */
 	};
 	grpc_arg arg[ARRAY_LEN(want)];
 
@@ -188,7 +191,7 @@ static grpc_channel *new_channel(const char *endpoint, int lane, size_t message_
 }
 
 struct core *core_new(struct loop *loop, const char *const *endpoints, unsigned endpoint_count,
-		      size_t message_max)
+		      size_t message_max, unsigned keepalive_s)
 {
 	struct core *c = calloc(1, sizeof(*c));
 
@@ -200,7 +203,8 @@ struct core *core_new(struct loop *loop, const char *const *endpoints, unsigned 
 	c->cq = grpc_completion_queue_create_for_next(NULL);
 	for (unsigned i = 0; i < endpoint_count; i++) {
 		for (int lane = 0; lane < CORE_LANES; lane++) {
-			c->channel[i][lane] = new_channel(endpoints[i], lane, message_max);
+			c->channel[i][lane] =
+				new_channel(endpoints[i], lane, message_max, keepalive_s);
 			check(c->channel[i][lane] != NULL);
 			grpc_channel_check_connectivity_state(c->channel[i][lane], 1);
 		}

@@ -12,16 +12,18 @@
 #include "common/bytes.h"
 #include "common/loop.h"
 
-#define CORES_MAX 16
-#define CORE_KEEPALIVE_MS 20000
+#define CORES_MAX        16
 #define CORE_DETAILS_MAX 200
 
 struct core;		/* owned by the executor */
 struct core_call;	/* owned by the module until its on_done returns */
 
-/* Endpoints are "host:port".  Call after proc_confine: gRPC starts threads. */
+/*
+ * Endpoints are "host:port".  A connection that is silent for KEEPALIVE_S is tried by a ping, and
+ * given up when no answer comes in half of that.  Call after proc_confine: gRPC starts threads.
+ */
 struct core *core_new(struct loop *loop, const char *const *endpoints, unsigned count,
-		      size_t message_max);
+		      size_t message_max, unsigned keepalive_s);
 void core_free(struct core **c);
 
 /* Status codes of gRPC, by their names. */

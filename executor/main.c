@@ -24,10 +24,15 @@
 #define CLOCK_JUMP_MS 60000	/* more between two ticks: we did not run */
 
 static const struct stage_row core_row = {
-	.name = "core", .down = EV_X001_core_down, .up = EV_X002_core_up,
-	.refusal = EV_X016_core_paused, .odd = EV_X023_core_odd,
-	.gauge = CNT_EXECUTOR_paused_core, .halted = "halted_core",
-	 .clears = "by itself: the Core is asked again and again",
+	.name = "core",
+	.down = EV_X001_core_down,
+	.up = EV_X002_core_up,
+	.busy = EV_X029_core_full,
+	.refusal = EV_X016_core_paused,
+	.odd = EV_X023_core_odd,
+	.gauge = CNT_EXECUTOR_paused_core,
+	.halted = "halted_core",
+	.clears = "by itself: the Core is asked again and again",
 };
 static const struct stage_row storage_row = {
 	.name = "storage", .down = EV_X007_storage_paused, .up = EV_X008_storage_up,
@@ -65,6 +70,7 @@ static void read_options(struct executor *x)
 		.window = (unsigned)get_setting_u64(s, "window"),
 		.body_budget = get_setting_u64(s, "body_budget"),
 		.message_max = get_setting_u64(s, "core.max_message"),
+		.keepalive_s = (unsigned)get_setting_u64(s, "core.keepalive_s"),
 		.send_late = strcmp(get_setting(s, "late_answers"), "send") == 0,
 		.observes = strcmp(get_setting(s, "sending"), "observe") == 0,
 		.centralized = strcmp(get_setting(s, "core.mode"), "centralized") == 0,
@@ -190,7 +196,7 @@ static void executor_start(struct executor *x)
 	keep_halted(x, &x->core_stage);
 	keep_halted(x, &x->storage_stage);
 	keep_halted(x, &x->sending_stage);
-	x->core = core_new(x->loop, core, n, x->opt.message_max);
+	x->core = core_new(x->loop, core, n, x->opt.message_max, x->opt.keepalive_s);
 	x->view = chainview_new(x);
 	x->fetcher = fetcher_new(x);
 	observe_open(x);

@@ -10,8 +10,9 @@
 
 #define ODD_LIMIT        5
 #define ODD_WITHIN_MS    60000
-#define CANARY_OUTAGE_S  1.0
-#define CANARY_REFUSAL_S 30.0
+#define CANARY_MIN_S     1.0
+#define CANARY_MAX_S     30.0
+#define CANARY_PART      4 /* a canary waits a quarter of the time that the pause has lasted */
 
 static void on_canary(void *owner);
 
@@ -109,18 +110,31 @@ static void set_state(struct stage *s, enum stage_state state, const char *why)
 
 static enum log_event event_of(const struct stage_row *row, enum trouble t)
 {
-	enum log_event ev = t == TROUBLE_REFUSAL ? row->refusal : t == TROUBLE_ODD ? row->odd : 0;
+	enum log_event ev = t == TROUBLE_REFUSAL ? row->refusal
+			    : t == TROUBLE_ODD   ? row->odd
+			    : t == TROUBLE_BUSY  ? row->busy
+						 : 0;
 
 	return ev ? ev : row->down;
 }
 
+/* Until the next canary.  What cannot be reached costs nothing to ask. */
+static double canary_wait(const struct stage *s, enum trouble t)
+{
+	double wait = (double)(clock_mono_ms() - s->paused_ms) / 1000 / CANARY_PART;
+
+	if (t == TROUBLE_OUTAGE || t == TROUBLE_FLAKY || t == TROUBLE_BUSY || wait < CANARY_MIN_S)
+		return CANARY_MIN_S;
+	return wait < CANARY_MAX_S ? wait : CANARY_MAX_S;
+}
+
 static void pause_stage(struct stage *s, enum trouble t, const char *why)
 {
-	bool soon = t == TROUBLE_OUTAGE || t == TROUBLE_FLAKY;
-
 	if (s->state == STAGE_HALTED)
 		return;		/* an operator's word counts more */
-	s->canary_s = soon ? CANARY_OUTAGE_S : CANARY_REFUSAL_S;
+	if (s->state == STAGE_RUNS)
+		s->paused_ms = clock_mono_ms();
+	s->canary_s = canary_wait(s, t);
 	s->canary = NULL;
 	timer_start(s->timer, s->canary_s, 0);
 	if (s->state != STAGE_RUNS) {	/* said already; status tells the latest */

@@ -13,16 +13,17 @@
 #define LOOK_MIN_MS       10 /* from the node's word to the nonce, and twice that each time */
 #define STILL_MS          5000	/* transactions in flight, and their nonce does not move */
 #define QUIET_MS          10000	/* a foreign user of the account must have been silent so long */
+#define CANARY_MIN_MS     1000
+#define CANARY_PART       4
 #define GAS_TYPICAL       300000
 #define GWEI              1000000000
 
 static const struct {
-	unsigned canary_ms;
+	unsigned canary_max_ms;
 	const char *clears;
-} pauses[PAUSE_COUNT] = {
-	[PAUSE_none] = { 0, "" },
-#define P(name, canary_ms, clears) [PAUSE_##name] = { canary_ms, clears },
-	PAUSES(P)
+} pauses[PAUSE_COUNT] = { [PAUSE_none] = { 0, "" },
+#define P(name, canary_max_ms, clears) [PAUSE_##name] = { canary_max_ms, clears },
+			  PAUSES(P)
 #undef P
 };
 
@@ -112,15 +113,22 @@ void lane_say_state(struct lane *l)
 		say_funds(l);
 }
 
+/* A quarter of the time that the pause has lasted. */
 unsigned lane_canary_ms(const struct lane *l)
 {
-	return pauses[l->pause].canary_ms;
+	unsigned most = pauses[l->pause].canary_max_ms;
+	uint64_t wait = (clock_mono_ms() - l->paused_ms) / CANARY_PART;
+
+	if (most == 0)
+		return 0;
+	return wait < CANARY_MIN_MS ? CANARY_MIN_MS : wait < most ? (unsigned)wait : most;
 }
 
 void lane_pause(struct lane *l, enum pause pause, const char *why)
 {
 	if (!l->pause) {
 		l->pause = pause;
+		l->paused_ms = clock_mono_ms();
 		snprintf(l->paused_why, sizeof(l->paused_why), "%s", why);
 		if (pause != PAUSE_no_node)	/* said by T005 */
 			log_say(EV_T001_paused, "chain=%s why=\"%s\" clears=\"%s\"", l->name, why,

@@ -62,7 +62,7 @@ struct tx {
 	bool passed;			/* a node says that its nonce is used */
 };
 
-/* why sending is paused: name, milliseconds until an answer tries again (0: none), how it clears */
+/* why sending is paused: name, most milliseconds between answers that try (0: none), how it clears */
 #define PAUSES(P) \
 	P(no_node,  5000,  "when a node answers") \
 	P(funds,    5000,  "when the account is funded") \
@@ -75,10 +75,10 @@ struct tx {
 
 enum pause {
 	PAUSE_none,
-#define P(name, canary_ms, clears) PAUSE_##name,
+#define P(name, canary_max_ms, clears) PAUSE_##name,
 	PAUSES(P)
 #undef P
-	PAUSE_COUNT
+		PAUSE_COUNT
 };
 
 #define REVERTED_MAX 16
@@ -126,7 +126,8 @@ struct lane {
 	enum pause pause;
 	char paused_why[200];
 	bool paused_by_operator;
-	uint64_t canary_ms;		/* monotonic: next time to try whether the pause is over */
+	uint64_t paused_ms; /* monotonic: when the pause began */
+	uint64_t canary_ms; /* and next time to try whether it is over */
 	struct b32 cause;		/* of PAUSE_revert */
 	struct reverted reverted[REVERTED_MAX];	/* the last ones, a ring */
 	unsigned reverted_next;

@@ -14,7 +14,7 @@ import { sleep } from '../peers/process.mjs';
 import { resultId } from '../system/requests.mjs';
 import { FINALIZED } from './ground.mjs';
 
-const DRAIN_MS = 45000; /* a stage that is paused is tried again each 30 s */
+const DRAIN_MS = 45000; /* a stage that is paused is tried again, at most 30 s apart */
 const STOP_MS = 8000;
 const NEVER_AGAIN = [64, 77, 78]; /* RestartPreventExitStatus of the unit */
 

@@ -33,6 +33,13 @@ const rows = [
   ['L30', 'the same log again and again', 1, 5, 60, content.L30],
 
   /* the KMS Core and the storage */
+  ['X01', 'the Core refuses connections, from the start and later', 1, 5, 60, core.X01],
+  ['X02', 'the Core says UNAVAILABLE and means "not ready"', 1, 10, 60, core.X02],
+  ['X03', 'the Core is busy: 19 of 20 calls are RESOURCE_EXHAUSTED', 1, 3, 120, core.X03],
+  ['X04', 'the Core never answers a call', 1, 5, 60, core.X04],
+  ['X05', 'connections to the Core that are dead and do not say so', 1, 3, 120, core.X05],
+  ['X08', 'the Core has the request already: ALREADY_EXISTS', 1, 10, 60, core.X08],
+  ['X09', 'the Core forgets what it was asked', 1, 5, 60, core.X09],
 
   /* transactions */
 

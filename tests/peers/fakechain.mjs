@@ -108,7 +108,7 @@ export async function startFakeChain(options = {}) {
     return { contract: at[name], ...ifaces[name].encodeEventLog(event, args) };
   }), ...(perBlock ? [perBlock] : []));
 
-  /** Lies [{ lie, share, seed, methods, by, count, door }], names in fakechain/lies.h. */
+  /** Lies [{ lie, share, seed, methods, by, words, code, count, door }], names in fakechain/lies.h. */
   self.lie = (...lies) => self.rpc('fake_lie', ...lies);
   /** Ends all of them; how often each was told. */
   self.truth = () => self.rpc('fake_truth');

@@ -438,6 +438,14 @@ const lies = {
   twice: [{ count: 1 }, async () => assert.deepEqual((await batchOf(2)).map((r) => r.id), [0, 0, 1])],
   null: [{}, async () => assert.equal(await chain.rpc('eth_blockNumber'), null)],
   error: [{}, async () => assert.equal((await errorOf(chain.rpc('eth_blockNumber'))).code, -32603)],
+  refused_with: [{ words: 'queue full', code: -7, methods: ['eth_sendRawTransaction'] }, async (node) => {
+    const raw = await node.sign();
+    const { code, message } = await errorOf(put(raw));
+    assert.equal(code, -7);
+    assert.match(message, /queue full$/);
+    assert.equal(await receiptOf(Transaction.from(raw).hash), null);
+    node.skip(-1);
+  }],
   lagging: [{ by: 2 }, async (node, request) => {
     const head = await chain.head();
     assert.equal(head, request.head - 2);
@@ -496,6 +504,11 @@ const lies = {
     assert.equal(await receiptOf(Transaction.from(raw).hash), null);
     node.skip(-1);
   }],
+  taken_with: [{ words: 'already known' }, async (node) => {
+    const raw = await node.sign();
+    assert.match((await errorOf(put(raw))).message, /already known$/);
+    assert.equal((await receiptOf(Transaction.from(raw).hash)).status, '0x1');
+  }],
   busy: [{}, async (node) => {
     assert.match((await errorOf(put(await node.sign()))).message, /sequencer pending tx pool full/);
     node.skip(-1);
@@ -503,9 +516,13 @@ const lies = {
   huge_gas: [{}, async () => {
     for (const value of [await chain.rpc('eth_gasPrice'), await chain.rpc('eth_estimateGas', { to: core.address }),
       (await chain.rpc('eth_getBlockByNumber', 'latest', false)).baseFeePerGas]) assert.equal(BigInt(value), 2n ** 255n);
+    await chain.truth();
+    await chain.lie({ lie: 'huge_gas', by: 12345 });
+    assert.equal(Number(await chain.rpc('eth_estimateGas', { to: core.address })), 12345);
   }],
   no_receipt: [{}, async (node, request) => assert.equal(await receiptOf(request.hash), null)],
   wrong_receipt: [{}, async (node, request) => assert.notEqual((await receiptOf(request.hash)).transactionHash, request.hash)],
+  odd_receipt: [{ by: 3 }, async (node, request) => assert.equal((await receiptOf(request.hash)).status, 'ok')],
   sync_timeout: [{ methods: ['eth_sendRawTransactionSync'] }, async (node) => {
     assert.equal((await errorOf(chain.rpc('eth_sendRawTransactionSync', await node.sign()))).code, 4);
   }],
@@ -515,7 +532,7 @@ const lies = {
 };
 
 /* Blocks that were made while a lie was looked at. */
-const sent = (name) => (['lost_reply', 'lost_502', 'sync_timeout', 'mute'].includes(name) ? 1 : 0);
+const sent = (name) => (['lost_reply', 'lost_502', 'taken_with', 'sync_timeout', 'mute'].includes(name) ? 1 : 0);
 
 const body = (method, params = []) => ({ method: 'POST', body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) });
 const post = (method, params) => fetch(chain.httpUrl, body(method, params));

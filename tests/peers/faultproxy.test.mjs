@@ -310,6 +310,26 @@ test('instead of the peer: any status, Retry-After, HTML, a giant length, chunks
   assert.equal(stats.requests, 16);
 });
 
+test('a request or its reply is cut after any of its bytes, the others are whole', async () => {
+  const { seen, front } = await startHttp();
+  const size = 'HTTP/1.1 200 OK\r\n'.length;
+  for (const at of [0, 1, 60]) {
+    await front.fault('cut_request', { at, match: 'two', count: 1 });
+    assert.equal((await post(front, 'one')).text, 'right: one');
+    await assert.rejects(post(front, 'two'));
+    assert.deepEqual(seen.splice(0), ['one'], 'the other never came whole');
+  }
+  for (const at of [0, 1, size]) {
+    await front.fault('cut_reply', { at, match: 'two', count: 1 });
+    assert.equal((await post(front, 'one')).text, 'right: one');
+    await assert.rejects(post(front, 'two'));
+    assert.deepEqual(seen.splice(0), ['one', 'two'], 'both came whole');
+  }
+  assert.equal((await post(front, 'two')).text, 'right: two');
+  const { acted } = await front.stats();
+  assert.deepEqual([acted.cut_request, acted.cut_reply], [3, 3]);
+});
+
 test('requests that come in pieces and together are told apart', async () => {
   const { seen, front } = await startHttp();
   const client = watch(net.connect({ host: '127.0.0.1', port: front.port, noDelay: true }));

@@ -342,7 +342,7 @@ async function odd({ world: w, see }) {
   assert.match(held.reason, new RegExp(`reverts with ${selector}, which the profile does not know`));
   see.counted(from, { X010: 1, T001: 0 });
 
-  /* Many are one trouble: nobody is held, and one tries every 30 s. */
+  /* Many are one trouble: nobody is held, and one tries each second, later less often. */
   await w.send(w.manager, 'setOdd', MaxUint256);
   const names = await w.ask(8);
   const line = await see.waitLine('T001', { from });
@@ -350,9 +350,8 @@ async function odd({ world: w, see }) {
   assert.equal(line.clears, 'when one of them goes through');
   const counted = await see.counters();
   await see.waitStatus(/^needs you: 1 request is held.*\ndegraded: {2}sending is paused for \d+ s: the contract reverts with/);
-  await see.waitCounter('submitter_estimates', (n) => n > counted.submitter_estimates, 35000);
-  assert.ok(Date.now() - Date.parse(line.ts) > 28000);
-  assert.equal(await see.grown(counted, 'submitter_estimates'), 1);
+  await see.waitCounter('submitter_estimates', (n) => n >= counted.submitter_estimates + 3, 35000);
+  assert.ok(Date.now() - Date.parse(line.ts) > 2000);
   await w.send(w.manager, 'setOdd', 0);
   assert.equal((await w.cli('retry', own)).code, 0);
   await see.answered([own, ...names], 40000);

@@ -314,6 +314,7 @@ test('UNAUTHENTICATED and PERMISSION_DENIED pause the stage until the Core takes
   assert.equal(status.stages.find((s) => s.name === 'core').state, 'paused');
   assert.equal((await look.counters()).executor_paused_core, 1);
   await look.waitShow(names[19], 'waits', (r) => r.state === 'computing' && /UNAUTHENTICATED/.test(r.reason));
+  assert.equal((await world.cli('pause', 'core')).output, 'pause: done\n');
   await control({ op: 'clear' });
   await control({ op: 'fail', call: 'any', code: 'PERMISSION_DENIED' });
   /* An operator need not wait for the canary, but is wrong here. */

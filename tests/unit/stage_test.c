@@ -122,6 +122,39 @@ Test(stage, status_tells_the_latest_cause, .init = begin)
 	cr_assert_str_eq(t.stage.why, "no");
 }
 
+Test(stage, canaries_come_less_and_less_often, .init = begin)
+{
+	struct op op = { .number = 1 };
+
+	stage_trouble(&t.stage, TROUBLE_REFUSAL, "no");
+	cr_assert_not(stage_admit(&t.stage, &op));
+	run_for(1.2);
+	cr_assert_eq(t.released, 1, "the first after a second");
+	t.stage.paused_ms -= 20000;
+	stage_trouble(&t.stage, TROUBLE_REFUSAL, "no");
+	cr_assert(t.stage.canary_s > 5 && t.stage.canary_s < 6, "a quarter of the time so far");
+	t.stage.paused_ms -= 3600000;
+	stage_trouble(&t.stage, TROUBLE_ODD, "odd");
+	cr_assert_eq(t.stage.canary_s, 30);
+	stage_trouble(&t.stage, TROUBLE_OUTAGE, "gone");
+	cr_assert_eq(t.stage.canary_s, 1, "what cannot be reached costs nothing to ask");
+	stage_fine(&t.stage);
+	stage_trouble(&t.stage, TROUBLE_REFUSAL, "no");
+	cr_assert_eq(t.stage.canary_s, 1, "a new pause begins anew");
+}
+
+Test(stage, who_takes_no_more_is_asked_each_second, .init = begin)
+{
+	struct op op = { .number = 1 };
+
+	stage_trouble(&t.stage, TROUBLE_BUSY, "busy");
+	cr_assert_eq(t.stage.state, STAGE_PAUSED, "at once");
+	cr_assert_not(stage_admit(&t.stage, &op));
+	t.stage.paused_ms -= 3600000;
+	stage_trouble(&t.stage, TROUBLE_BUSY, "busy");
+	cr_assert_eq(t.stage.canary_s, 1);
+}
+
 Test(stage, an_operators_word_counts_more, .init = begin)
 {
 	struct op op = { .number = 1 };

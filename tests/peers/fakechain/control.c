@@ -347,6 +347,8 @@ static enum outcome lie_from(struct rpc *r, const cJSON *v)
 {
 	const cJSON *share = json_get(v, "share"), *methods = json_get(v, "methods"), *one;
 	const char *name = cJSON_GetStringValue(json_get(v, "lie"));
+	const char *words = cJSON_GetStringValue(json_get(v, "words"));
+	const cJSON *code = json_get(v, "code");
 	struct lie lie = { .share = cJSON_IsNumber(share) ? share->valuedouble : 1,
 			   .seed = 1,
 			   .left = UINT64_MAX };
@@ -359,6 +361,8 @@ static enum outcome lie_from(struct rpc *r, const cJSON *v)
 	    (json_get(v, "door") && !read_u64(r, json_get(v, "door"), &door)))
 		return FAILED;
 	lie.door = json_get(v, "door") ? (int)door : -1;
+	lie.code = cJSON_IsNumber(code) ? (int64_t)code->valuedouble : -32000;
+	snprintf(lie.words, sizeof(lie.words), "%s", words ? words : "as the test wants");
 	one = methods ? methods->child : NULL;
 	for (; one && cJSON_IsString(one) && at < sizeof(lie.methods); one = one->next)
 		at += (size_t)snprintf(lie.methods + at, sizeof(lie.methods) - at, " %s ",

@@ -178,6 +178,8 @@ static enum outcome misled(struct rpc *r)
 		return fail(r, RATE_LIMITED, "daily request count exceeded, request rate limited");
 	if (lie_told(l, LIE_error, r->method, NULL))
 		return fail(r, -32603, "Internal error");
+	if (lie_told(l, LIE_refused_with, r->method, NULL))
+		return fail(r, l->last->code, "%s", l->last->words);
 	if (lie_told(l, LIE_null, r->method, NULL)) {
 		text_str(r->out, "null");
 		return DONE;
@@ -232,6 +234,8 @@ static bool step(struct job *job)
 	enum outcome how = answer(&job->rpc);
 	if (how == WAITS)
 		return false;
+	if (how == DONE && sends && lie_told(&job->n->lies, LIE_taken_with, method, NULL))
+		how = fail(&job->rpc, job->n->lies.last->code, "%s", job->n->lies.last->words);
 	end_reply(job, how);
 	return true;
 }

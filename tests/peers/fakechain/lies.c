@@ -56,6 +56,7 @@ bool lie_told(struct lies *l, enum lie_kind kind, const char *method, uint64_t *
 			continue;
 		lie->left--;
 		lie->told++;
+		l->last = lie;
 		if (by_out)
 			*by_out = lie->by;
 		return true;

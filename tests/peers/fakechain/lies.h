@@ -27,6 +27,7 @@
 	L(twice, "a batch has the reply twice") \
 	L(null, "null instead of the result") \
 	L(error, "an internal error, -32603") \
+	L(refused_with, "an error with these words and this code; nothing is executed") \
 	/* of the chain */ \
 	L(lagging, "answers as of by blocks ago") \
 	L(wrong_chain_id, "another chain's id") \
@@ -44,10 +45,13 @@
 	L(noise_logs, "one more log of another contract, one of another topic") \
 	/* of transactions */ \
 	L(dropped, "accepted and dropped") \
+	L(taken_with, "accepted, and an error with these words and this code") \
 	L(busy, "the sequencer's queue is full") \
-	L(huge_gas, "gas, gas price and base fee of 2^255") \
+	L(huge_gas, \
+	  "gas, gas price and base fee of 2^255; gas and its price of by, if that is given") \
 	L(no_receipt, "null instead of a receipt") \
 	L(wrong_receipt, "the receipt has another transaction's hash") \
+	L(odd_receipt, "the receipt's status is none: the one of the kind by, from 0 on") \
 	L(sync_timeout, "included, and code 4 of eth_sendRawTransactionSync") \
 	L(sync_unknown, "not included, and its code 5")
 
@@ -67,11 +71,14 @@ struct lie {
 	uint64_t told;
 	int door; /* told at this port alone; -1: at each but the first of several */
 	char methods[200]; /* " eth_getLogs eth_call "; "": all */
+	char words[200];
+	int64_t code;
 };
 
 struct lies {
 	struct lie at[LIES_MAX];
 	unsigned count;
+	const struct lie *last; /* that was told */
 	int door; /* the port at which is being spoken now */
 	int doors; /* of several the first is the harness's, and tells no lie that is not its own */
 };

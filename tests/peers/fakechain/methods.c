@@ -43,8 +43,10 @@ static enum outcome literal(struct rpc *r, const char *json)
 	return DONE;
 }
 
-static enum outcome huge(struct rpc *r)
+static enum outcome gas_number(struct rpc *r, uint64_t n)
 {
+	if (!told(r, LIE_huge_gas, NULL) || (n = r->n->lies.last->by))
+		return quantity(r, n);
 	return literal(r, "\"0x8000000000000000000000000000000000000000000000000000000000000000\"");
 }
 
@@ -495,7 +497,7 @@ static enum outcome eth_estimateGas(struct rpc *r)
 	call_fini(&c);
 	if (c.reverted)
 		return FAILED;
-	return told(r, LIE_huge_gas, NULL) ? huge(r) : quantity(r, gas);
+	return gas_number(r, gas);
 }
 
 /* ---- what is said of the node ---- */
@@ -533,7 +535,7 @@ static enum outcome eth_accounts(struct rpc *r)
 
 static enum outcome eth_gasPrice(struct rpc *r)
 {
-	return told(r, LIE_huge_gas, NULL) ? huge(r) : quantity(r, r->n->knobs.base_fee);
+	return gas_number(r, r->n->knobs.base_fee);
 }
 
 static enum outcome eth_maxPriorityFeePerGas(struct rpc *r)

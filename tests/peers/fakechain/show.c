@@ -190,6 +190,18 @@ static void receipt_bloom(const struct tx *tx, uint8_t bloom[256])
 		bloom_log(bloom, tx->logs.at[i]);
 }
 
+static void put_status(struct rpc *r, const struct tx *tx)
+{
+	static const char *const odd[] = { "null",   "true",      "1", "\"ok\"",
+					   "\"0x\"", "[\"0x1\"]", "-1" };
+	uint64_t by = 0;
+
+	if (lie_told(&r->n->lies, LIE_odd_receipt, r->method, &by))
+		text_add(r->out, ",\"status\":%s", odd[by % ARRAY_LEN(odd)]);
+	else
+		number_field(r->out, ",\"status\":", tx->status);
+}
+
 void show_receipt(struct rpc *r, const struct tx *tx)
 {
 	struct text *out = r->out;
@@ -211,7 +223,7 @@ void show_receipt(struct rpc *r, const struct tx *tx)
 	number_field(out, ",\"gasUsed\":", tx->gas_used);
 	number_field(out, ",\"cumulativeGasUsed\":", gas_before);
 	number_field(out, ",\"effectiveGasPrice\":", b->base_fee);
-	number_field(out, ",\"status\":", tx->status);
+	put_status(r, tx);
 	number_field(out, ",\"type\":", tx->kind == TX_SIGNED ? 2 : 0);
 	text_str(out, ",\"logsBloom\":");
 	text_hex(out, BYTES_OF(bloom));

@@ -92,6 +92,18 @@ static void add_answer(struct flow *down, const struct rule *rule)
 	text_fini(&t);
 }
 
+/* It is sent on, and cut there; false: it is to be answered here. */
+static bool is_cut(struct pair *pair, const struct rule *rule)
+{
+	enum dir dir = rule->fault.name == FAULT_cut_request ? UP : DOWN;
+	struct fault reset = { .name = FAULT_reset, .arg = { rule->fault.arg[0] } };
+
+	if (dir == DOWN && rule->fault.name != FAULT_cut_reply)
+		return false;
+	flow_attach(&pair->flow[dir], &reset);
+	return true;
+}
+
 /* One whole request: answered here, or sent on. */
 static void request(struct pair *pair, struct bytes all, struct bytes head)
 {
@@ -102,9 +114,11 @@ static void request(struct pair *pair, struct bytes all, struct bytes head)
 	count_calls(pair->proxy, BYTES(all.p + head.len, all.len - head.len));
 	if (rule_meet(pair->proxy, LEVEL_HTTP, all, &rule)) {
 		pair->proxy->acted[rule.fault.name]++;
-		add_answer(down, &rule);
-		flow_pump(down);
-		return;
+		if (!is_cut(pair, &rule)) {
+			add_answer(down, &rule);
+			flow_pump(down);
+			return;
+		}
 	}
 	if (find_header(head, "upgrade").len) {
 		pair->raw = true;

@@ -17,30 +17,34 @@
  *
  * ACCEPT  on connections that are made
  * STREAM  on the bytes of a connection, from its beginning or, with {open: true}, from now on
- * HTTP    instead of forwarding a request (mode http)
+ * HTTP    instead of forwarding a request, or to its bytes (mode http)
  * WS, H2  on connections that are open now, between two frames of the peer (modes http, h2)
  */
 #define FAULTS(F) \
-	F(refuse,       ACCEPT, "", 0, "", 0,            "reset as soon as it is made") \
-	F(drop,         ACCEPT, "", 0, "", 0,            "closed in order as soon as it is made") \
-	F(blackhole,    ACCEPT, "", 0, "", 0,            "nothing is read and nothing comes") \
-	F(reset,        STREAM, "at", 0, "", 0,          "a reset of both ends after so many bytes") \
-	F(truncate,     STREAM, "at", 0, "", 0,          "an end in order after so many bytes") \
-	F(stall,        STREAM, "at", 0, "", 0,          "nothing moves after so many bytes") \
-	F(drip,         STREAM, "bytes", 16, "everyMs", 100, "so many bytes at a time, so often") \
-	F(delay,        STREAM, "ms", 100, "", 0,        "each chunk comes so much later") \
-	F(duplicate,    STREAM, "at", 0, "", 0,          "the chunk with this byte comes twice") \
-	F(swap,         STREAM, "at", 0, "", 0,          "the chunk with this byte comes after the next") \
-	F(flip,         STREAM, "at", 0, "", 0,          "one bit of this byte is another") \
-	F(answer,       HTTP,   "status", 503, "", 0,    "this status, with headers and body as given") \
-	F(giant,        HTTP,   "length", 1e18, "", 0,   "200 with this content-length, and little more") \
-	F(endless,      HTTP,   "", 0, "", 0,            "200 in chunks without an end") \
-	F(ws_giant,     WS,     "length", 4e18, "", 0,   "the head of a text frame of this length") \
-	F(ws_fragments, WS,     "frames", 1000, "bytes", 1, "a message of so many parts and no last one") \
-	F(ws_pings,     WS,     "frames", 1000, "", 0,    "so many pings") \
-	F(ws_frame,     WS,     "opcode", 1, "", 0,      "one frame with `body`") \
-	F(h2_goaway,    H2,     "code", 11, "", 0,       "GOAWAY with `body` as its words (11: calm down)") \
-	F(h2_reset,     H2,     "code", 7, "", 0,        "RST_STREAM of the newest stream (7: refused)")
+	F(refuse, ACCEPT, "", 0, "", 0, "reset as soon as it is made") \
+	F(drop, ACCEPT, "", 0, "", 0, "closed in order as soon as it is made") \
+	F(blackhole, ACCEPT, "", 0, "", 0, "nothing is read and nothing comes") \
+	F(reset, STREAM, "at", 0, "", 0, "a reset of both ends after so many bytes") \
+	F(truncate, STREAM, "at", 0, "", 0, "an end in order after so many bytes") \
+	F(stall, STREAM, "at", 0, "", 0, "nothing moves after so many bytes") \
+	F(drip, STREAM, "bytes", 16, "everyMs", 100, "so many bytes at a time, so often") \
+	F(delay, STREAM, "ms", 100, "", 0, "each chunk comes so much later") \
+	F(duplicate, STREAM, "at", 0, "", 0, "the chunk with this byte comes twice") \
+	F(swap, STREAM, "at", 0, "", 0, "the chunk with this byte comes after the next") \
+	F(flip, STREAM, "at", 0, "", 0, "one bit of this byte is another") \
+	F(answer, HTTP, "status", 503, "", 0, "this status, with headers and body as given") \
+	F(giant, HTTP, "length", 1e18, "", 0, "200 with this content-length, and little more") \
+	F(endless, HTTP, "", 0, "", 0, "200 in chunks without an end") \
+	F(cut_request, HTTP, "at", 0, "", 0, "a reset of both ends after so many bytes of it") \
+	F(cut_reply, HTTP, "at", 0, "", 0, \
+	  "a reset of both ends after so many bytes of its reply") \
+	F(ws_giant, WS, "length", 4e18, "", 0, "the head of a text frame of this length") \
+	F(ws_fragments, WS, "frames", 1000, "bytes", 1, \
+	  "a message of so many parts and no last one") \
+	F(ws_pings, WS, "frames", 1000, "", 0, "so many pings") \
+	F(ws_frame, WS, "opcode", 1, "", 0, "one frame with `body`") \
+	F(h2_goaway, H2, "code", 11, "", 0, "GOAWAY with `body` as its words (11: calm down)") \
+	F(h2_reset, H2, "code", 7, "", 0, "RST_STREAM of the newest stream (7: refused)")
 
 enum fault_name {
 	FAULT_none,
