@@ -107,7 +107,7 @@ function tcpSockets() {
 }
 
 /* name -> { files, connections } that are open now. */
-function descriptorsOf(world) {
+export function descriptorsOf(world) {
   const tcp = tcpSockets();
   const isConnection = (link) => tcp.has(/^socket:\[(\d+)\]$/.exec(link)?.[1]);
   const orNothing = (read) => {

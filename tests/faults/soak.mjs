@@ -12,11 +12,13 @@ import { fileURLToPath } from 'node:url';
 import { faultsIn } from '../peers/fakechain.mjs';
 import { sleep, until } from '../peers/process.mjs';
 import { seeded } from '../system/random.mjs';
-import { startGround } from './ground.mjs';
+import { descriptorsOf, startGround } from './ground.mjs';
 
 const SETS = 100; /* of ciphertexts, asked for in turn */
 const LONGEST_MS = 45000; /* a stage that is paused is tried again each 30 s */
 const GROWTH = 1.1; /* of memory in the second half */
+const FILES = 4; /* that may be open by chance */
+const CONNECTIONS = 200; /* of all processes: pools have limits of their own */
 const KB_PER_REQUEST = 2; /* on the disk */
 const LOG_OF_THE_STORE_KB = 17 * 1024; /* written ahead; it grows up to this */
 const MIB = 1024;
@@ -123,9 +125,10 @@ function ownMemory(pid) {
 function measure(g, asked) {
   const { world } = g;
   const by = Object.fromEntries(world.processes().map(({ name, pid }) => [name, ownMemory(pid)]));
-  const files = world.processes().map(({ pid }) => fs.readdirSync(`/proc/${pid}/fd`).length).reduce((a, b) => a + b, 0);
+  const open = Object.values(descriptorsOf(world));
+  const [files, connections] = ['files', 'connections'].map((what) => open.reduce((sum, p) => sum + p[what], 0));
   return {
-    asked, memoryKb: Object.values(by).reduce((a, b) => a + b, 0), files, by,
+    asked, memoryKb: Object.values(by).reduce((a, b) => a + b, 0), files, connections, by,
     storeKb: sizeOf(world.config.data_dir, /\.db/) / 1024, journalKb: sizeOf(world.config.data_dir, /journal/) / 1024, lines: world.log().split('\n').length,
   };
 }
@@ -223,7 +226,7 @@ export async function soak({ seconds = 1200, rate = 20, seed, say = () => {} } =
 }
 
 const pointLine = (name, p) => `${name.padEnd(7)} ${String(p.asked).padStart(7)} requests  memory ${(p.memoryKb / MIB).toFixed(1).padStart(6)} MiB  `
-  + `${String(p.files).padStart(4)} open files  store ${(p.storeKb / MIB).toFixed(1).padStart(6)} MiB  journal ${(p.journalKb / MIB).toFixed(1).padStart(6)} MiB  `
+  + `${String(p.files).padStart(4)} open files, ${String(p.connections).padStart(3)} connections  store ${(p.storeKb / MIB).toFixed(1).padStart(6)} MiB  journal ${(p.journalKb / MIB).toFixed(1).padStart(6)} MiB  `
   + `${String(p.lines).padStart(6)} lines of log   ${Object.entries(p.by).map(([name, kb]) => `${name.slice(4)} ${(kb / MIB).toFixed(1)}`).join(' ')}`;
 
 /* What grew that must not, from the middle to the end. */
@@ -231,7 +234,8 @@ function grown([, middle, end]) {
   if (!end) return ['it did not come to its end'];
   const problems = [];
   if (end.memoryKb > middle.memoryKb * GROWTH + 2 * MIB) problems.push(`memory grew from ${middle.memoryKb} to ${end.memoryKb} KiB`);
-  if (end.files > middle.files + 20) problems.push(`${middle.files} open files became ${end.files}`);
+  if (end.files > middle.files + FILES) problems.push(`${middle.files} open files became ${end.files}`);
+  if (end.connections > CONNECTIONS) problems.push(`${end.connections} connections`);
   for (const name of ['storeKb', 'journalKb']) {
     const more = end[name] - middle[name];
     const allowed = LOG_OF_THE_STORE_KB + KB_PER_REQUEST * (end.asked - middle.asked);
