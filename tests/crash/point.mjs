@@ -7,6 +7,8 @@
  * public decryption, and a preprocessing whose block leaves the chain; the first event once more;
  * and when its preprocessing is answered, a key generation.  Then the connector is asked to stop.
  * Whoever dies is started again: children by the supervisor, the supervisor as systemd would.
+ * A call that does not come each time is met in a longer scenario: before the end there is one more
+ * public decryption after the other, a look by an operator and a `reload` of the same file.
  */
 import { rpcBatch } from '../peers/chain.mjs';
 import { encodeResult } from '../peers/plaintext.mjs';
@@ -16,6 +18,7 @@ import { FINALIZED } from './ground.mjs';
 
 const DRAIN_MS = 45000; /* a stage that is paused is tried again each 30 s */
 const STOP_MS = 8000;
+const ROUNDS = 30; /* that a scenario can be longer */
 const NEVER_AGAIN = [64, 77, 78]; /* RestartPreventExitStatus of the unit */
 
 const hex = (n) => `0x${BigInt(n).toString(16)}`;
@@ -120,7 +123,7 @@ function makeDesk(ground) {
 
 /* What the monitor says of our requests. */
 async function readBooks(node) {
-  return (await fetch(`${node.monitorUrl}/v1/requests?limit=20`, { signal: AbortSignal.timeout(2000) })).json();
+  return (await fetch(`${node.monitorUrl}/v1/requests?limit=200`, { signal: AbortSignal.timeout(2000) })).json();
 }
 
 /* Everything that an operator's window gives; what it says does not matter here. */
@@ -133,13 +136,25 @@ async function lookThroughWindow(node) {
   await node.cli('status');
 }
 
+/* A little more of everything, until the call has come. */
+async function goOn(ground, keeper, node, desk, hasCome) {
+  const { calls } = ground;
+  for (let i = 0; i < ROUNDS && !hasCome(); i++) {
+    const [more] = await desk.send([{ kind: 'public', call: calls.one.call, expected: expectedOf(calls.one.materials) }]);
+    const looking = lookThroughWindow(node);
+    keeper.process.signal('SIGHUP');
+    await drained('one more answer', keeper, () => desk.areAnswered(more.name));
+    await looking;
+  }
+}
+
 async function isKnown(node, name) {
   const { requests } = await readBooks(node);
   return requests.some((r) => r.id === name);
 }
 
 async function scenario(ground, keeper, node, desk) {
-  const { chain, core, calls, trap } = ground;
+  const { chain, core, calls } = ground;
   const two = { kind: 'public', call: calls.two.call, expected: expectedOf(calls.two.materials) };
   const one = { kind: 'public', call: calls.one.call, expected: expectedOf(calls.one.materials) };
   const key = (kind, name, more) => ({ kind, call: calls.key(name, ...(more?.args ?? [])), ...more });
@@ -218,15 +233,17 @@ async function judge(ground, node, desk, problems) {
 
 /**
  * { fired, count, where, problems, ms, drainMs }: whether the call came, how many were made, which
- * it was, and how long all and the way from the crash to the end took.
+ * it was, and how long all and the way from the crash to the end took.  `longer`: the scenario
+ * goes on until it comes.
  */
-export async function runPoint(ground, node, { role, mode, at }) {
+export async function runPoint(ground, node, { role, mode, at, longer }) {
   const problems = [];
   const keeper = makeKeeper(node, problems);
   const desk = makeDesk(ground);
   const began = Date.now();
   let firedAt = 0;
   const read = () => {
+    if (!role) return {};
     const now = ground.trap.read(role);
     if (now.fired && !firedAt) firedAt = Date.now();
     return now;
@@ -239,6 +256,7 @@ export async function runPoint(ground, node, { role, mode, at }) {
   ground.trap.order(role, mode, at);
   try {
     await scenario(ground, keeper, node, desk);
+    if (longer) await goOn(ground, keeper, node, desk, () => read().fired);
     let known;
     let how;
     /* What happens on the way out is a crash as well: the next start must find everything. */
@@ -255,6 +273,6 @@ export async function runPoint(ground, node, { role, mode, at }) {
   }
   if (keeper.process && !keeper.process.ended) await keeper.process.kill();
   await ground.core.control({ op: 'clear' });
-  const { fired, count, where } = read();
+  const { fired = false, count, where } = read();
   return { fired, count, where, problems, ms: Date.now() - began, drainMs: firedAt ? Date.now() - firedAt : 0 };
 }
