@@ -128,22 +128,20 @@ void config_free(struct connector_config **c)
 	*c = NULL;
 }
 
-int config_open_key(const struct connector_config *c, FILE *errors)
+enum exit_code config_open_key(const struct connector_config *c, FILE *errors, int *fd_out)
 {
 	struct troubles t = { .count = 0 };
 	struct place at = { .file = "key_file" };
-	int fd = secret_file_open(SECRET_FILE_key, c->key_file, at, &t);
 
-	trouble_print(&t, errors);
-	return fd;
+	*fd_out = secret_file_open(SECRET_FILE_key, c->key_file, at, &t);
+	return trouble_print(&t, errors);
 }
 
-int config_open_credentials(const struct connector_config *c, FILE *errors)
+enum exit_code config_open_credentials(const struct connector_config *c, FILE *errors, int *fd_out)
 {
 	struct troubles t = { .count = 0 };
 	struct place at = { .file = option_rows[OPT_s3_credentials_file].path };
-	int fd = open_credentials(c->credentials_file, at, &t);
 
-	trouble_print(&t, errors);
-	return fd;
+	*fd_out = open_credentials(c->credentials_file, at, &t);
+	return trouble_print(&t, errors);
 }

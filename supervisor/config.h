@@ -52,7 +52,7 @@ struct connector_config {
 /*
  * Read the file at PATH, environment, profile and key; all trouble goes to ERRORS.  EXIT_ok
  * and *out (free it with config_free), or EXIT_config, EXIT_permission when only the rights
- * of a file are wrong, EXIT_io; *out is NULL then.
+ * of a file are wrong, EXIT_io when a file could not be read for now; *out is NULL then.
  */
 enum exit_code config_load(const char *path, FILE *errors, struct connector_config **out);
 
@@ -67,10 +67,10 @@ void config_free(struct connector_config **c);
 
 /*
  * Open the key file: a regular file after links, no bits for others, none for the group
- * unless it is one of our own, and readable.  The descriptor stands at the start and is
- * close-on-exec; -1 when it is not usable, and ERRORS says why.
+ * unless it is one of our own, and readable.  EXIT_ok and *fd_out, which stands at the start
+ * and is close-on-exec; or what config_load() gives: *fd_out is -1, ERRORS says why.
  */
-int config_open_key(const struct connector_config *c, FILE *errors);
+enum exit_code config_open_key(const struct connector_config *c, FILE *errors, int *fd_out);
 
 /* The same for the credentials of the storage, which must be sound; there must be some. */
-int config_open_credentials(const struct connector_config *c, FILE *errors);
+enum exit_code config_open_credentials(const struct connector_config *c, FILE *errors, int *fd_out);

@@ -63,9 +63,12 @@ static bool pass(struct spawn *s, struct passing *p, const char *name, int fd)
 static bool give_signer(struct launcher *l, struct spawn *s, struct passing *p, char *why,
 			size_t cap)
 {
-	if (!pass(s, p, "key", config_open_key(l->config, stderr))) {
+	int fd;
+	enum exit_code code = config_open_key(l->config, stderr, &fd);
+
+	if (!pass(s, p, "key", fd)) {
 		snprintf(why, cap, "the key file cannot be used");
-		p->refused = true;
+		p->refused = code != EXIT_io;
 		return false;
 	}
 	if (!pass(s, p, "journal", home_open_journal(l->config))) {
@@ -79,12 +82,16 @@ static bool give_signer(struct launcher *l, struct spawn *s, struct passing *p, 
 static bool give_executor(struct launcher *l, struct spawn *s, struct passing *p, char *why,
 			  size_t cap)
 {
+	int fd;
+
 	s->workdir = l->home->store;
-	if (!l->config->credentials_file ||
-	    pass(s, p, "credentials", config_open_credentials(l->config, stderr)))
+	if (!l->config->credentials_file)
+		return true;
+	enum exit_code code = config_open_credentials(l->config, stderr, &fd);
+	if (pass(s, p, "credentials", fd))
 		return true;
 	snprintf(why, cap, "the credentials of the storage cannot be used");
-	p->refused = true;
+	p->refused = code != EXIT_io;
 	return false;
 }
 

@@ -80,11 +80,11 @@ char *document_text(const char *path, struct place at, struct troubles *t, size_
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0) {
-		void (*say)(struct troubles *, struct place, const char *, ...) =
-			errno == EACCES ? trouble_permission : trouble_error;
-
-		say(t, at, "%s cannot be opened: %s; name another file or correct its rights", path,
-		    strerror(errno));
+		int error = errno;
+		trouble_file(t, at, error,
+			     "%s cannot be opened: %s; name another file or correct "
+			     "its rights",
+			     path, strerror(error));
 		return NULL;
 	}
 
@@ -94,7 +94,8 @@ char *document_text(const char *path, struct place at, struct troubles *t, size_
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
 		trouble_error(t, at, "%s is no regular file; name a file", path);
 	else if (!read_file(fd, text, CONFIG_FILE_MAX + 1, len_out))
-		trouble_error(t, at, "%s cannot be read: %s; correct it", path, strerror(errno));
+		trouble_file(t, at, errno, "%s cannot be read: %s; correct it", path,
+			     strerror(errno));
 	else if (*len_out > CONFIG_FILE_MAX)
 		trouble_error(t, at, "%s has more than %u bytes; shorten it", path,
 			      CONFIG_FILE_MAX);

@@ -215,8 +215,10 @@ uint64_t judging_judge(struct verdict *t, const struct profile_answered *row, co
 
 void judging_open(struct chain_reader *r, const struct connector_config *c)
 {
-	int fd = c->credentials_file ? config_open_credentials(c, stderr) : -1;
+	int fd = -1;
 
+	if (c->credentials_file)
+		(void)config_open_credentials(c, stderr, &fd); /* it has said why not */
 	with.reader = r;
 	with.profile = &r->profile;
 	with.bodies = bodies_open(c->child[ROLE_EXECUTOR], fd);

@@ -41,13 +41,15 @@ bool key_file_address(int fd, struct place at, struct troubles *t, struct addr *
 	uint8_t key[KEY_BYTES];
 	bool ok = false;
 	ssize_t n = pread(fd, text, sizeof(text), 0);
+	int error = errno;
 	size_t len = n > 0 ? (size_t)n : 0;
 
 	check(sodium_init() >= 0);
 	if (len && text[len - 1] == '\n')
 		len--;
 	if (n < 0)
-		trouble_error(t, at, "the key file cannot be read: %s; correct it", strerror(errno));
+		trouble_file(t, at, error, "the key file cannot be read: %s; correct it",
+			     strerror(error));
 	else if (len > KEY_TEXT_MAX - 1 || hex_decode_exact(text, len, key, sizeof(key)))
 		trouble_error(t, at, "the key file does not hold a key; it must be 64 hex digits and "
 			      "nothing else");

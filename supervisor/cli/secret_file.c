@@ -58,8 +58,9 @@ int secret_file_open(enum secret_file what, const char *path, struct place at, s
 	} else if (fd < 0 && errno == ENOENT) {
 		trouble_error(t, at, "there is no %s file %s; %s", row->noun, path, row->remedy);
 	} else if (fd < 0) {
-		trouble_error(t, at, "%s cannot be opened: %s; name another file", path,
-			      strerror(errno));
+		int error = errno;
+		trouble_file(t, at, error, "%s cannot be opened: %s; name another file", path,
+			     strerror(error));
 	} else if (fstat(fd, &st) || !check_rights(row, &st, path, at, t)) {
 		close(fd);
 		return -1;

@@ -2,6 +2,7 @@
 
 #include "supervisor/cli/trouble.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -30,7 +31,8 @@ void trouble_error(struct troubles *t, struct place at, const char *fmt, ...)
 	add(t, at, false, fmt, args);
 	va_end(args);
 	t->errors++;
-	t->exit = EXIT_config;
+	if (t->exit != EXIT_io)
+		t->exit = EXIT_config;
 }
 
 void trouble_permission(struct troubles *t, struct place at, const char *fmt, ...)
@@ -42,6 +44,34 @@ void trouble_permission(struct troubles *t, struct place at, const char *fmt, ..
 	va_end(args);
 	t->errors++;
 	if (!t->exit)
+		t->exit = EXIT_permission;
+}
+
+/* It passes, and says nothing of the file. */
+static bool is_of_machine(int error)
+{
+	static const int list[] = { EMFILE, ENFILE, ENOMEM, ENOBUFS,  EIO,
+				    EAGAIN, EINTR,  ESTALE, ETIMEDOUT };
+
+	for (size_t i = 0; i < ARRAY_LEN(list); i++)
+		if (list[i] == error)
+			return true;
+	return false;
+}
+
+void trouble_file(struct troubles *t, struct place at, int error, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	add(t, at, false, fmt, args);
+	va_end(args);
+	t->errors++;
+	if (is_of_machine(error))
+		t->exit = EXIT_io;
+	else if (error != EACCES && t->exit != EXIT_io)
+		t->exit = EXIT_config;
+	else if (!t->exit)
 		t->exit = EXIT_permission;
 }
 

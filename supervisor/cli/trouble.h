@@ -42,5 +42,13 @@ void trouble_warning(struct troubles *t, struct place at, const char *fmt, ...)
 void trouble_permission(struct troubles *t, struct place at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * A file could not be opened or read, ERROR is why: by it EXIT_permission; EXIT_config when it is
+ * the file; EXIT_io when the machine has too little of something now, whatever else is found, so
+ * that who starts us tries again.
+ */
+void trouble_file(struct troubles *t, struct place at, int error, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /* Print everything in order (OUT may be NULL) and forget it; gives the exit code. */
 enum exit_code trouble_print(struct troubles *t, FILE *out);

@@ -9,13 +9,14 @@
  *
  * Modes: kill (before the call), after (after it), torn (a file gets half of a write), enospc,
  * eio, emfile (the call fails once).  Prints a line for each role and mode; fails on a violation,
- * and then says how to run that point alone and where its files are.
+ * and then says how to run that point alone and where its files are, and on a call that was
+ * counted and not tried.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startGround } from './ground.mjs';
-import { runAll } from './run.mjs';
+import { runAll, tellTroubles } from './run.mjs';
 import { modes, roles } from './trap.mjs';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -41,22 +42,19 @@ if (env.VERBOSE) {
 fs.rmSync(failed, { recursive: true, force: true });
 const began = Date.now();
 const grounds = await Promise.all(Array.from({ length: Number(env.JOBS || 3) }, () => startGround()));
-const sum = { counted: 0, tried: 0, violations: 0 };
+const sum = { counted: 0, tried: 0, violations: 0, missed: 0 };
 line('role', 'mode', 'counted', 'tried', 'violations', 'seconds', 'slowest');
 for (const mode of chosen('MODE', Object.keys(modes))) {
   for (const role of chosen('ROLE', Object.keys(roles))) {
     const got = await runAll(grounds, role, mode, order);
     line(role, mode, got.counted, got.tried, got.violations.length, got.seconds, `${(got.slowestMs / 1000).toFixed(1)} s`);
-    if (got.missed.length) console.log(`  never came again: ${got.missed.join(', ')}`);
-    for (const { at, where, problems, left } of got.violations) {
-      console.log(`  call ${at} (${where || 'nothing happened'}): ${problems.join('; ')}`);
-      console.log(`    make crash ROLE=${role} MODE=${mode} FROM=${at} TO=${at}    its files: ${left}`);
-    }
+    for (const text of tellTroubles(got)) console.log(`  ${text}`);
     sum.counted += got.counted;
     sum.tried += got.tried;
     sum.violations += got.violations.length;
+    sum.missed += got.missed.length;
   }
 }
 line('all', '', sum.counted, sum.tried, sum.violations, Math.round((Date.now() - began) / 1000));
 for (const ground of grounds) await ground.stop();
-process.exitCode = sum.violations ? 1 : 0;
+process.exitCode = sum.violations || sum.missed ? 1 : 0;

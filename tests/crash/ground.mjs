@@ -23,7 +23,7 @@ import { generations } from '../system/generations.mjs';
 import { makeRequests } from '../system/requests.mjs';
 import { program, toYaml } from '../system/world.mjs';
 import { runPoint } from './point.mjs';
-import { layTrap } from './trap.mjs';
+import { layTrap, roles } from './trap.mjs';
 
 const generation = generations.httpz;
 const profile = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'proto', 'profiles', 'httpz.yaml');
@@ -135,6 +135,12 @@ export async function startGround() {
     const result = await runPoint(self, node, order);
     node.failed = result.problems.length > 0;
     return { ...result, home: node.home };
+  };
+  /** role -> calls that it makes when nothing happens to anybody. */
+  self.count = async (mode) => {
+    const { problems } = await self.point({ role: null, mode, at: 0 });
+    if (problems.length) throw new Error(`nothing was trapped, but ${problems.join('; ')}`);
+    return Object.fromEntries(Object.keys(roles).map((role) => [role, self.trap.read(role).count]));
   };
   self.stop = async () => {
     self.trap.close();

@@ -50,11 +50,16 @@ export function layTrap(dir) {
   return {
     program: path.join(dir, roles.supervisor),
     close: () => fs.closeSync(fd),
-    /** From now on the first process of each role is another one. */
+    /**
+     * From now on the first process of each role is another one, and that of `role` is trapped.
+     * Without a role: those of all are counted, none is trapped.
+     */
     order(role, mode, at) {
       const page = Buffer.alloc(4096);
       const { code, error = 0 } = modes[mode];
-      [codes.indexOf(code), at, error].forEach((n, i) => page.writeUInt32LE(n, slotOf(role) + 4 * i));
+      for (const one of role ? [role] : Object.keys(roles)) {
+        [codes.indexOf(code), role ? at : 0, error].forEach((n, i) => page.writeUInt32LE(n, slotOf(one) + 4 * i));
+      }
       fs.writeSync(fd, page, 0, page.length, 0);
     },
     /** { starts, count, fired, where }: where it happened, in words. */

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -328,19 +329,60 @@ Test(config, key_is_opened_again)
 
 	cr_assert_eq(config_load("good.yaml", stderr, &c), EXIT_ok);
 
-	int fd = config_open_key(c, stderr);
+	int fd;
 
+	cr_assert_eq(config_open_key(c, stderr, &fd), EXIT_ok);
 	cr_assert_geq(fd, 0);
 	cr_expect_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	cr_expect_eq(read(fd, &digit, 1), 1);
 	cr_expect_eq(digit, '1');
 	close(fd);
 	cr_assert_eq(chmod("key", 0604), 0);
-	cr_expect_eq(config_open_key(c, stderr), -1);
+	cr_expect_eq(config_open_key(c, stderr, &fd), EXIT_permission);
+	cr_expect_eq(fd, -1);
+	cr_assert_eq(remove("key"), 0);
+	cr_expect_eq(config_open_key(c, stderr, &fd), EXIT_config);
+	cr_expect_eq(fd, -1);
 	config_free(&c);
 	cr_expect_eq(config_load_without_key("good.yaml", stderr, &c), EXIT_ok);
 	cr_expect_not(c->has_key);
 	cr_expect_null(find_setting(c->child[ROLE_SIGNER], "account"));
+	config_free(&c);
+}
+
+/* Whether COUNT more descriptors can be made. */
+static void permit_descriptors(rlim_t count)
+{
+	struct rlimit limit;
+	int next = dup(STDERR_FILENO);
+
+	close(next);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur =
+		count < limit.rlim_max - (rlim_t)next ? (rlim_t)next + count : limit.rlim_max;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* Too few descriptors say nothing of a file: who starts us must try again. */
+Test(config, machine_has_too_little)
+{
+	struct connector_config *c = NULL, *none;
+	int fd;
+
+	for (rlim_t count = 0; count < 2; count++) {
+		permit_descriptors(count);
+		enum exit_code code = config_load("good.yaml", stderr, &none);
+		permit_descriptors(64);
+		/* the first file takes nothing that the next ones need */
+		cr_expect_eq(code, count ? EXIT_ok : EXIT_io);
+		config_free(&none);
+	}
+	cr_assert_eq(config_load("good.yaml", stderr, &c), EXIT_ok);
+	permit_descriptors(0);
+	enum exit_code code = config_open_key(c, stderr, &fd);
+	permit_descriptors(64);
+	cr_expect_eq(code, EXIT_io);
+	cr_expect_eq(fd, -1);
 	config_free(&c);
 }
 
@@ -361,7 +403,8 @@ Test(config, storage)
 	for (unsigned i = 0; i < settings_count(x); i++)
 		cr_expect(!strstr(settings_value_at(x, i), "hunter2"), "%s", settings_path_at(x, i));
 
-	int fd = config_open_credentials(c, stderr);
+	int fd;
+	cr_assert_eq(config_open_credentials(c, stderr, &fd), EXIT_ok);
 	cr_assert_geq(fd, 0);
 	cr_expect_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	cr_expect_eq(read(fd, line, 15), 15);
@@ -374,7 +417,8 @@ Test(config, storage)
 	cr_assert_eq(config_load("good_s3.yaml", stderr, &again), EXIT_ok);
 	cr_expect_str_neq(get_setting(again->child[ROLE_EXECUTOR], "s3.credentials"), line);
 	write_text("credentials", "access_key=AKIA\n");
-	cr_expect_eq(config_open_credentials(c, stderr), -1);
+	cr_expect_eq(config_open_credentials(c, stderr, &fd), EXIT_config);
+	cr_expect_eq(fd, -1);
 	config_free(&c);
 	config_free(&again);
 
