@@ -4,8 +4,6 @@
 
 #include "common/log.h"
 
-_Static_assert(RECORD_MAX < 1u << PLACE_LENGTH_BITS, "a record's length fits the index");
-
 static struct entry entry_of(const struct record *r, uint64_t at, uint32_t length)
 {
 	return (struct entry){
@@ -16,14 +14,23 @@ static struct entry entry_of(const struct record *r, uint64_t at, uint32_t lengt
 	};
 }
 
-static enum err read_entry(void *journal, uint64_t at, uint32_t length, struct entry *out)
+static bool is_tx(enum record_type type)
+{
+	return type == RECORD_signed || type == RECORD_raised || type == RECORD_replaced ||
+	       type == RECORD_carried;
+}
+
+static enum err read_entry(void *journal, uint64_t at, struct entry *out, bool *is_tx_out,
+			   uint64_t *end_out)
 {
 	struct record r;
-	enum err e = journal_read(journal, at, length, &r);
+	enum err e = journal_look(journal, at, &r, end_out);
 
-	if (!e)
-		*out = entry_of(&r, at, length);
-	return e;
+	if (e)
+		return e;
+	*is_tx_out = is_tx(r.type);
+	*out = entry_of(&r, at, (uint32_t)(*end_out - at));
+	return OK;
 }
 
 enum err book_open(struct book *b, struct journal *j, uint64_t now_ms)
@@ -82,8 +89,6 @@ static enum err take_new(struct book *b, struct book_chain *c, const struct reco
 
 	if (!c->known || r->nonce != c->next)
 		return ERR_CONFLICT;
-	if (!index_has_room(&b->index))
-		return ERR_FULL;
 	enum err bad = index_add(&b->index, &e);
 	if (bad)
 		return bad;
@@ -92,33 +97,29 @@ static enum err take_new(struct book *b, struct book_chain *c, const struct reco
 	return OK;
 }
 
-/* Of the same request?  Then what is known of E is said by R from now on. */
-static enum err move(struct book *b, const struct entry *e, const struct record *r, uint64_t at,
-		     uint32_t length)
+static bool is_same_call(const struct entry *e, const struct record *r)
 {
-	if (e->kind != r->kind || !b32_eq(&e->id, &r->id) ||
-	    !b32_eq(&e->calldata_hash, &r->calldata_hash))
-		return ERR_CONFLICT;
-	index_move(&b->index, e->number, at, length);
-	return OK;
+	return e->kind == r->kind && b32_eq(&e->id, &r->id) &&
+	       b32_eq(&e->calldata_hash, &r->calldata_hash);
 }
 
-/* The same nonce again: only the difference is new money. */
+/* The same nonce again, for the same: only the difference is new money. */
 static enum err take_raised(struct book *b, struct book_chain *c, const struct record *r,
 			    uint64_t at, uint32_t length)
 {
-	struct entry known;
-	enum err e = index_find_nonce(&b->index, r->chain, r->nonce, &known);
+	struct entry new = entry_of(r, at, length), known;
 
-	e = e ? e : move(b, &known, r, at, length);
+	enum err e = index_find_nonce(&b->index, r->chain, r->nonce, &known);
 	if (e)
 		return e == ERR_MISSING ? ERR_CONFLICT : e;
+	if (!is_same_call(&known, r))
+		return ERR_CONFLICT;
 
 	struct u256 before = wei_of(known.gas, known.max_fee), wei = wei_of(r->gas, r->max_fee);
 
 	(void)u256_sub(&wei, &before, &wei);
 	ledger_spend(&c->ledger, past_ms(b, r), &wei);
-	return OK;
+	return index_raise(&b->index, &new, &known);
 }
 
 static enum err take_adopted(struct book_chain *c, const struct record *r)
@@ -139,14 +140,15 @@ static enum err take_reached(struct book_chain *c, const struct record *r)
 	return OK;
 }
 
+/* What a segment that was left behind half made repeats is known. */
 static enum err take_carried(struct book *b, const struct record *r, uint64_t at, uint32_t length)
 {
 	struct entry new = entry_of(r, at, length), known;
 	enum err e = index_find_nonce(&b->index, r->chain, r->nonce, &known);
 
-	if (e != ERR_MISSING)
-		return e ? e : move(b, &known, r, at, length);
-	return index_has_room(&b->index) ? index_add(&b->index, &new) : ERR_FULL;
+	if (e)
+		return e == ERR_MISSING ? index_add(&b->index, &new) : e;
+	return is_same_call(&known, r) ? index_raise(&b->index, &new, &known) : ERR_CONFLICT;
 }
 
 static enum err take_spent(struct book *b, struct book_chain *c, const struct record *r)
@@ -245,29 +247,40 @@ static enum err carry_chain(const struct book_chain *c, struct journal *j)
 	return e;
 }
 
-static enum err carry_place(const struct place *p, struct journal *j)
+/* Unless it was raised later on. */
+static enum err carry_tx(struct book *b, struct journal *j, const struct entry *e)
 {
+	struct entry newest;
 	struct record r;
 	uint64_t at;
 	uint32_t length;
 
-	enum err e = journal_read(j, p->at, (uint32_t)p->length, &r);
-	if (e)
-		return e;
+	enum err bad = index_find_nonce(&b->index, e->chain, e->nonce, &newest);
+	if (bad || newest.at != e->at)
+		return bad;
+	bad = journal_read(j, e->at, e->length, &r);
+	if (bad)
+		return bad;
 	r.type = RECORD_carried;
 	return carry(j, &r, &at, &length);
 }
 
-/* The oldest entry that is carried on. */
-static uint32_t first_carried(const struct index *x)
+/* The newest transactions, in their order. */
+static enum err carry_txs(struct book *b, struct journal *j)
 {
-	uint64_t bytes = 0;
-	uint32_t i = x->count;
+	uint64_t at = index_newest(&b->index, BOOK_CARRY_MAX, BOOK_CARRY_BYTES);
 
-	while (i > 0 && x->count - i < BOOK_CARRY_MAX &&
-	       bytes + x->place[i - 1].length <= BOOK_CARRY_BYTES)
-		bytes += x->place[--i].length;
-	return i;
+	while (at < b->index.end) {
+		struct entry e;
+		bool is_tx;
+
+		enum err bad = read_entry(j, at, &e, &is_tx, &at);
+		if (!bad && is_tx)
+			bad = carry_tx(b, j, &e);
+		if (bad)
+			return bad;
+	}
+	return OK;
 }
 
 enum err book_carry(struct book *b, struct journal *j)
@@ -281,8 +294,7 @@ enum err book_carry(struct book *b, struct journal *j)
 
 	for (unsigned i = 0; !e && i < b->chains; i++)
 		e = carry_chain(&b->chain[i], j);
-	for (uint32_t i = first_carried(&b->index); !e && i < b->index.count; i++)
-		e = carry_place(&b->index.place[i], j);
+	e = e ? e : carry_txs(b, j);
 	e = e ? e : journal_commit(j);
 	return e ? e : journal_begin_segment(j, from, &before);
 }

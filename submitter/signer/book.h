@@ -11,7 +11,7 @@
 #include "submitter/signer/ledger.h"
 
 #define BOOK_CHAINS_MAX   16
-#define BOOK_CARRY_MAX    4096		/* transactions that a new segment repeats, at most */
+#define BOOK_CARRY_MAX    4096 /* records of transactions that a new segment repeats */
 #define BOOK_CARRY_BYTES  (64ull << 20)	/* and their bytes */
 
 struct book_chain {

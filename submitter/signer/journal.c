@@ -116,13 +116,9 @@ struct frame {
 	struct b32 before;		/* link of the record before it */
 };
 
-/* One record at the start of IN; its link is not looked at. */
-static enum err parse(struct bytes in, uint64_t at, struct record *out, struct frame *f)
+/* The head at P. */
+static enum err parse_head(const uint8_t *p, uint64_t at, struct record *out, struct frame *f)
 {
-	const uint8_t *p = in.p;
-
-	if (in.len < RECORD_HEAD + RECORD_LINK)
-		return ERR_TRUNCATED;
 	if (get_number(&p) != RECORD_MAGIC)
 		return ERR_FORMAT;
 	f->length = get_number(&p);
@@ -132,8 +128,6 @@ static enum err parse(struct bytes in, uint64_t at, struct record *out, struct f
 
 	if (f->length < RECORD_HEAD + RECORD_LINK || f->length > RECORD_MAX || f->base > at)
 		return ERR_FORMAT;
-	if (f->length > in.len)
-		return ERR_TRUNCATED;
 	if (type == RECORD_none || type >= RECORD_COUNT)
 		return ERR_UNKNOWN;
 	out->type = (enum record_type)type;
@@ -144,7 +138,21 @@ static enum err parse(struct bytes in, uint64_t at, struct record *out, struct f
 #define H(name) out->name = get_hash(&p);
 	RECORD_HASHES(H)
 #undef H
-	out->body = BYTES(p, f->length - RECORD_HEAD - RECORD_LINK);
+	out->body = (struct bytes){ 0 };
+	return OK;
+}
+
+/* One record at the start of IN; its link is not looked at. */
+static enum err parse(struct bytes in, uint64_t at, struct record *out, struct frame *f)
+{
+	if (in.len < RECORD_HEAD + RECORD_LINK)
+		return ERR_TRUNCATED;
+	enum err e = parse_head(in.p, at, out, f);
+	if (e)
+		return e;
+	if (f->length > in.len)
+		return ERR_TRUNCATED;
+	out->body = BYTES(in.p + RECORD_HEAD, f->length - RECORD_HEAD - RECORD_LINK);
 	return OK;
 }
 
@@ -404,6 +412,17 @@ enum err journal_commit(struct journal *j)
 	return OK;
 }
 
+/* Bytes of the file, or of the group that is not written yet. */
+static enum err copy(struct journal *j, uint8_t *to, size_t len, uint64_t at)
+{
+	if (at < j->start || at + len > j->size + j->gathered)
+		return ERR_RANGE;
+	if (at < j->group_at || at + len > j->group_at + j->held)
+		return read_at(j->fd, to, len, at);
+	memcpy(to, j->group + (at - j->group_at), len);
+	return OK;
+}
+
 /*
  * The links were checked at start; here the transaction's own hash tells whether the body is
  * still what was signed.
@@ -412,21 +431,33 @@ enum err journal_read(struct journal *j, uint64_t at, uint32_t length, struct re
 {
 	struct frame f;
 
-	if (length > RECORD_MAX || at < j->start || at + length > j->size + j->gathered)
+	if (length > RECORD_MAX)
 		return ERR_RANGE;
-	if (at >= j->group_at && at + length <= j->group_at + j->held) {
-		memcpy(j->one, j->group + (at - j->group_at), length);
-	} else {
-		enum err e = read_at(j->fd, j->one, length, at);
-		if (e)
-			return e;
-	}
+	enum err e = copy(j, j->one, length, at);
+	if (e)
+		return e;
 	if (parse(BYTES(j->one, length), at, out, &f) || f.length != length)
 		return ERR_CONFLICT;
 
 	struct b32 hash = keccak_bytes(out->body);
 
 	return b32_eq(&hash, &out->tx_hash) ? OK : ERR_CONFLICT;
+}
+
+enum err journal_look(struct journal *j, uint64_t at, struct record *out, uint64_t *end_out)
+{
+	struct frame f;
+
+	enum err e = copy(j, j->one, RECORD_HEAD, at);
+	if (e)
+		return e;
+	if (parse_head(j->one, at, out, &f))
+		return ERR_CONFLICT;
+	e = copy(j, j->one, f.length, at);
+	if (e)
+		return e;
+	*end_out = at + f.length;
+	return decode(BYTES(j->one, f.length), at, out, &f) ? ERR_CONFLICT : OK;
 }
 
 uint64_t journal_bytes(const struct journal *j)

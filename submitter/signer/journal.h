@@ -105,6 +105,13 @@ enum err journal_commit(struct journal *j) MUST_CHECK;
 enum err journal_read(struct journal *j, uint64_t at, uint32_t length,
 		      struct record *out) MUST_CHECK;
 
+/*
+ * The record at AT whatever its length, and where it ends; every byte of it is checked.
+ * ERR_CONFLICT: there is none, or it is damaged.
+ */
+enum err journal_look(struct journal *j, uint64_t at, struct record *out,
+		      uint64_t *end_out) MUST_CHECK;
+
 /* The records from FROM on say everything: begin there, give the rest back to the disk. */
 enum err journal_begin_segment(struct journal *j, uint64_t from,
 			       const struct b32 *link_before) MUST_CHECK;

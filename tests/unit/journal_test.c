@@ -1,4 +1,4 @@
-/* journal_test - every truncation and every flipped byte, restarts, groups, segments; index. */
+/* journal_test - every truncation and every flipped byte, restarts, groups, segments. */
 #include "submitter/signer/journal.h"
 
 #include <criterion/criterion.h>
@@ -86,7 +86,7 @@ static void has_tx(uint64_t nonce, uint64_t id, bool uncommitted)
 	cr_assert_eq(index_find_nonce(&self.book.index, 1, nonce, &e), OK, "nonce %d", (int)nonce);
 	cr_assert(b32_eq(&e.id, &want));
 	cr_assert_eq(index_find_request(&self.book.index, 1, 1, &want, &of_request), OK);
-	cr_assert_eq(e.number, of_request.number);
+	cr_assert_eq(e.at, of_request.at);
 	cr_assert_eq(journal_read(&self.journal, e.at, e.length, &r), OK);
 	cr_assert_eq(r.nonce, nonce);
 	cr_assert_eq(r.body.len, 100u);
@@ -137,7 +137,6 @@ Test(journal, restart, .init = open_file)
 		cr_assert_eq(self.book.chain[0].adopted, 5u);
 		cr_assert(self.book.chain[0].known);
 		cr_assert_eq(u256_cmp(&spent, &self.book.chain[0].ledger.day), 0);
-		cr_assert_eq(self.book.index.count, 4u);
 		for (uint64_t n = 5; n < 9; n++)
 			has_tx(n, n * 10, false);
 	}
@@ -349,7 +348,6 @@ Test(journal, raised_and_replaced, .init = open_file)
 	cr_assert_eq(book_write(&self.book, &self.journal, &r), OK);
 	cr_assert_eq(u256_cmp(&cost, &self.book.chain[0].ledger.day), 0);
 	cr_assert_lt(u256_cmp(&before, &cost), 0);
-	cr_assert_eq(self.book.index.count, 1u);
 
 	memset(raw, 1, sizeof(raw));
 	r = tx_record(RECORD_replaced, 1, 1, BYTES_OF(raw));
@@ -394,7 +392,6 @@ Test(journal, segments, .init = open_file)
 		cr_assert_eq(start(), OK);
 		cr_assert_eq(self.cut, 0u);
 		cr_assert_lt(journal_bytes(&self.journal), before);
-		cr_assert_eq(self.book.index.count, (uint32_t)BOOK_CARRY_MAX);
 		cr_assert_eq(self.book.chains, 2u);
 		cr_assert_eq(self.book.chain[0].next, 5u + BOOK_CARRY_MAX + 100);
 		cr_assert_eq(self.book.chain[0].adopted, 5u);
@@ -403,7 +400,7 @@ Test(journal, segments, .init = open_file)
 		cr_assert_eq(u256_cmp(&spent, &self.book.chain[0].ledger.day), 0);
 		cr_assert_eq(u256_cmp(&spent, &self.book.chain[0].ledger.hour), 0);
 		cr_assert_not(has_nonce(5, &none));
-		has_tx(105, 105, false);
+		has_tx(105 + INDEX_BLOCK, 105 + INDEX_BLOCK, false);
 		has_tx(5 + BOOK_CARRY_MAX + 99, 5 + BOOK_CARRY_MAX + 99, false);
 	}
 	sign(5 + BOOK_CARRY_MAX + 100, 1);
@@ -435,7 +432,6 @@ Test(journal, half_made_segment, .init = open_file)
 		put_file(after, len);
 		cr_assert_eq(start(), OK, "%zu", len);
 		cr_assert_eq(self.book.chain[0].next, 9u);
-		cr_assert_eq(self.book.index.count, 4u);
 		cr_assert_eq(u256_cmp(&spent, &self.book.chain[0].ledger.day), 0, "%zu", len);
 		for (uint64_t n = 5; n < 9; n++)
 			has_tx(n, n * 10, false);
@@ -464,92 +460,4 @@ Test(journal, clock_ahead, .init = open_file)
 	cr_assert(!u256_is_zero(&self.book.chain[0].ledger.day));
 	ledger_turn(&self.book.chain[0].ledger, T0 + 25 * 3600 * 1000);
 	cr_assert(u256_is_zero(&self.book.chain[0].ledger.day));
-}
-
-/* Of an index alone: what its places say. */
-static struct entry *says;
-
-static enum err say(void *owner, uint64_t at, uint32_t length, struct entry *out)
-{
-	(void)owner;
-	cr_assert_eq(length, 300u);
-	*out = says[at];
-	return OK;
-}
-
-static void add(struct index *x, struct entry *e)
-{
-	e->at = x->count;
-	e->length = 300;
-	says[e->at] = *e;
-	cr_assert_eq(index_add(x, e), OK);
-}
-
-static uint64_t nonce_at(const struct index *x, uint64_t chain, uint64_t nonce)
-{
-	struct entry e;
-
-	return index_find_nonce(x, chain, nonce, &e) == OK ? e.nonce : UINT64_MAX;
-}
-
-static uint64_t nonce_of(const struct index *x, uint64_t chain, uint64_t id)
-{
-	struct b32 wanted = world_id(id);
-	struct entry e;
-
-	return index_find_request(x, chain, 1, &wanted, &e) == OK ? e.nonce : UINT64_MAX;
-}
-
-#define MANY 400000u	/* as many as a segment has; among them some twenty pairs of one hash */
-
-/* Each is found among all, the newest of its request; what is not there is not found. */
-Test(journal, index_grows)
-{
-	const struct index_reader reader = { .read = say };
-	struct index x;
-
-	cr_assert_geq(sodium_init(), 0);
-	cr_assert_eq(index_open(&x, &reader), OK);
-	says = calloc(MANY, sizeof(*says));
-	for (uint64_t i = 0; i < MANY; i++) {
-		/* Some are the second transaction of a request. */
-		uint64_t id = i % 9 == 3 ? i - 3 : i;
-		struct entry e = { .chain = 1 + i % 3, .nonce = i, .kind = 1, .id = world_id(id) };
-
-		add(&x, &e);
-	}
-	for (uint64_t i = 0; i < MANY; i++) {
-		cr_assert_eq(nonce_at(&x, 1 + i % 3, i), i);
-		cr_assert_eq(nonce_at(&x, 1 + (i + 1) % 3, i), UINT64_MAX);
-		cr_assert_eq(nonce_of(&x, 1 + i % 3, i),
-			     i % 9 == 3 ? UINT64_MAX : i % 9 == 0 && i + 3 < MANY ? i + 3 : i);
-	}
-	cr_assert_eq(nonce_of(&x, 1, MANY), UINT64_MAX);
-	index_close(&x);
-	free(says);
-}
-
-/* Two that have one hash: each is read, and each is told from the other. */
-Test(journal, index_one_hash)
-{
-	const struct index_reader reader = { .read = say };
-	struct entry e = { .chain = 1, .nonce = 1, .kind = 1, .id = world_id(1) };
-	struct entry other = { .chain = 1, .nonce = 2, .kind = 1, .id = world_id(2) };
-	struct index x;
-
-	cr_assert_geq(sodium_init(), 0);
-	cr_assert_eq(index_open(&x, &reader), OK);
-	says = calloc(3, sizeof(*says));
-	add(&x, &e);
-	/* The place of request 1 says what request 2 says: its hash is of request 1 all the same. */
-	says[0] = other;
-	cr_assert_eq(nonce_of(&x, 1, 1), UINT64_MAX);
-	cr_assert_eq(nonce_at(&x, 1, 1), UINT64_MAX);
-	/* So another of that hash stands beside it. */
-	add(&x, &e);
-	cr_assert_eq(nonce_of(&x, 1, 1), 1u);
-	cr_assert_eq(nonce_at(&x, 1, 1), 1u);
-	cr_assert_eq(x.table[BY_REQUEST].used, 2u);
-	index_close(&x);
-	free(says);
 }
