@@ -184,6 +184,7 @@ struct chain {
 	bool fork;			/* something contradicts the ring: walk back */
 	bool walking;
 	bool frozen;			/* a finalized block left the chain */
+	double frozen_s; /* until the endpoints are asked what they think of it */
 	const char *told_why;		/* what the executor was told of why it is not ready */
 	bool hearing_told;
 	bool caught_up, no_bloom;
