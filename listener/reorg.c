@@ -15,6 +15,7 @@
 #define HEADERS_S     10.0
 #define FROZEN_FIRST_S 1.0 /* until the endpoints are asked again; then twice as long */
 #define FROZEN_LAST_S  10.0
+#define SOUGHT_S       0.5 /* for nodes out of use to say their chain's id */
 #define FLICKER_S     0.25	/* the node contradicted itself: look again soon */
 
 void say_retracted(struct chain *c, uint64_t number, const struct b32 *hash)
@@ -85,7 +86,7 @@ static void on_tally(struct chain *c)
 	c->walking = false;
 	chain_pause(c, c->frozen_s);
 	c->frozen_s = c->frozen_s * 2 < FROZEN_LAST_S ? c->frozen_s * 2 : FROZEN_LAST_S;
-	jsonrpc_seek(c->rpc); /* another voice may be there by then */
+	c->sought = false;
 }
 
 static void freeze(struct chain *c)
@@ -155,6 +156,12 @@ void reorg_step(struct chain *c)
 {
 	enum walk_end end;
 
+	if (c->frozen && !c->walking && !c->sought) {
+		c->sought = true;
+		jsonrpc_seek(c->rpc); /* another voice may be there by then */
+		chain_pause(c, SOUGHT_S);
+		return;
+	}
 	if (!c->walking)
 		walk_begin(&c->walk, &c->ring);
 	c->walking = true;
