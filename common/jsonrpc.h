@@ -58,6 +58,9 @@ bool jsonrpc_endpoint_is_up(const struct jsonrpc *j, unsigned endpoint);
  */
 bool jsonrpc_move_on(struct jsonrpc *j, const char *endpoint);
 
+/* The caller needs more endpoints than are up: those that are not are asked now. */
+void jsonrpc_seek(struct jsonrpc *j);
+
 /* The caller has a reason to think that ENDPOINT is on another chain: its id is asked now. */
 void jsonrpc_doubt(struct jsonrpc *j, const char *endpoint);
 

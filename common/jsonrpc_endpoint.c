@@ -118,6 +118,14 @@ static void arm_check(struct jsonrpc *j)
 		timer_start(j->check_timer, at > now ? (double)(at - now) / 1000 : 0, 0);
 }
 
+void jsonrpc_seek(struct jsonrpc *j)
+{
+	for (unsigned i = 0; i < j->count; i++)
+		if (!j->endpoint[i].up)
+			j->endpoint[i].check_at_ms = 0;
+	arm_check(j);
+}
+
 void jsonrpc_doubt(struct jsonrpc *j, const char *endpoint)
 {
 	for (unsigned i = 0; i < j->count; i++)

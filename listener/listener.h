@@ -189,6 +189,8 @@ struct chain {
 	bool fork;			/* something contradicts the ring: walk back */
 	bool walking;
 	bool frozen;			/* a finalized block left the chain */
+	double frozen_s; /* until the endpoints are asked what they think of it */
+	bool sought; /* nodes out of use were asked whether they are back */
 	const char *told_why;		/* what the executor was told of why it is not ready */
 	bool hearing_told;
 	bool caught_up, no_bloom;

@@ -13,7 +13,9 @@
 
 #define FIRST_ASKED   8
 #define HEADERS_S     10.0
-#define FROZEN_S      10.0
+#define FROZEN_FIRST_S 1.0 /* until the endpoints are asked again; then twice as long */
+#define FROZEN_LAST_S  10.0
+#define SOUGHT_S       0.5 /* for nodes out of use to say their chain's id */
 #define FLICKER_S     0.25	/* the node contradicted itself: look again soon */
 
 void say_retracted(struct chain *c, uint64_t number, const struct b32 *hash)
@@ -68,6 +70,7 @@ static void apply(struct chain *c, enum walk_end end)
 	c->fork = c->walking = c->frozen = c->head_known = false;
 	ahead_cut(&c->ahead, from);
 	chain_read_from(c, from < c->next ? from : c->next);
+	listener_show(c->owner);
 	head_poll(c);
 }
 
@@ -82,16 +85,20 @@ static void on_tally(struct chain *c)
 		return;
 	}
 	c->walking = false;
-	chain_pause(c, FROZEN_S);
+	chain_pause(c, c->frozen_s);
+	c->frozen_s = c->frozen_s * 2 < FROZEN_LAST_S ? c->frozen_s * 2 : FROZEN_LAST_S;
+	c->sought = false;
 }
 
 static void freeze(struct chain *c)
 {
 	const struct ring_block *b = &c->ring.block[c->walk.left];
 
-	if (!c->frozen)
+	if (!c->frozen) {
+		c->frozen_s = FROZEN_FIRST_S;
 		log_say(EV_L010_deep_reorg, "chain=%s block=%" PRIu64 " finalized=%" PRIu64, c->name,
 			b->number, c->finalized);
+	}
 	c->frozen = true;
 	listener_show(c->owner);
 	tally_start(c, b->number, &b->hash, on_tally);
@@ -150,6 +157,12 @@ void reorg_step(struct chain *c)
 {
 	enum walk_end end;
 
+	if (c->frozen && !c->walking && !c->sought) {
+		c->sought = true;
+		jsonrpc_seek(c->rpc); /* another voice may be there by then */
+		chain_pause(c, SOUGHT_S);
+		return;
+	}
 	if (!c->walking)
 		walk_begin(&c->walk, &c->ring);
 	c->walking = true;

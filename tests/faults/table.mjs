@@ -30,7 +30,24 @@ const rows = [
   ['L24', 'logs left out in silence', 1, 20, 120, transport.L24],
 
   /* what the chain's nodes say */
-  ['L30', 'the same log again and again', 1, 5, 60, content.L30],
+  ['L30', 'the same log again and again', 1, 10, 60, content.L30],
+  ['L31', 'logs and replies in any order', 1, 20, 60, content.L31],
+  ['L32', 'logs that are called removed', 1, 20, 60, content.L32],
+  ['L33', 'reorganisations of depth 1, 2, 7, 64, 1000 and 4096', 3, 6, 180, content.L33],
+  ['L34', 'a request id with other content after a reorganisation', 1, 10, 180, content.L34],
+  ['L35', 'a request that left the chain for good', 1, 10, 120, content.L35],
+  ['L36', 'a finalized block leaves the chain', 1, 3, 120, content.L36],
+  ['L38', 'no word of where to begin', 1, 3, 60, content.L38],
+  ['L40', 'logs of strangers that look like ours', 1, 20, 60, content.L40],
+  ['L41', 'logs that end too early, at every length', 6, 352, 180, content.L41],
+  ['L42', 'logs with wild offsets and lengths', 6, 100, 180, content.L42],
+  ['L43', 'requests that nobody can answer', 2, 7, 60, content.L43],
+  ['L44', 'ids at the bounds of numbers', 2, 14, 60, content.L44],
+  ['L45', 'events of a contract newer than the profile', 1, 5, 120, content.L45],
+  ['L48', 'very many requests in one block', 500, 50000, 900, content.L48],
+  ['L49', 'no blocks for days', 1, 2, 120, content.L49],
+  ['L51', 'finality tags that cannot be', 1, 3, 120, content.L51],
+  ['L52', 'a parent chain that is silent, lies, and is weeks late', 1, 3, 180, content.L52],
 
   /* the KMS Core and the storage */
   ['X01', 'the Core refuses connections, from the start and later', 1, 5, 60, core.X01],

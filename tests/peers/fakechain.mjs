@@ -110,7 +110,9 @@ export async function startFakeChain(options = {}) {
 
   /** Lies [{ lie, share, seed, methods, by, words, code, count, door }], names in fakechain/lies.h. */
   self.lie = (...lies) => self.rpc('fake_lie', ...lies);
-  /** Ends all of them; how often each was told. */
+  /** How often each was told. */
+  self.told = () => self.rpc('fake_told');
+  /** The same, and ends all of them. */
   self.truth = () => self.rpc('fake_truth');
   /** { totals, rows }: rows are all raw transactions received, in their order. */
   self.ledger = (from = 0, limit = 100000) => self.rpc('fake_ledger', from, limit);

@@ -563,7 +563,9 @@ test('a share of the calls, by a seed, of some methods', async () => {
     const pattern = [];
     for (let i = 0; i < 400; i++) pattern.push((await chain.rpc('eth_blockNumber')) === null);
     assert.ok(await chain.rpc('eth_chainId'));
+    const { null: sofar } = await chain.told();
     const told = await chain.truth();
+    assert.equal(told.null, sofar);
     assert.equal(told.null, pattern.filter(Boolean).length);
     return pattern;
   };

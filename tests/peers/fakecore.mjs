@@ -21,6 +21,7 @@ export async function startFakeCore(options = {}) {
   const self = await startFake('fakecore', words);
   Object.assign(self, { key, endpoint: `http://127.0.0.1:${self.port}` });
   self.stats = () => self.control({ op: 'stats' });
+  self.finish = () => self.control({ op: 'finish' });
   self.forget = () => self.control({ op: 'forget' });
   self.ledger = (kind) => self.control({ op: 'ledger', kind });
   return self;

@@ -269,6 +269,11 @@ test('results are waited for, forgotten, refused too early, and cancelled', asyn
   await until('a call waits', async () => (await fake.stats()).waiting === 1);
   await fake.forget();
   assert.equal(await waiting, 'NOT_FOUND');
+  await start(client, 6004);
+  const soon = codeOf(result(client, 6004));
+  await until('a call waits', async () => (await fake.stats()).waiting === 1);
+  assert.equal(await fake.finish(), 1);
+  assert.equal(await soon, 'OK');
   await fake.control({ op: 'set', delayMs: 60000, longPollMs: 50 });
   await start(client, 6002);
   assert.equal(await codeOf(result(client, 6002)), 'UNAVAILABLE');
@@ -278,8 +283,8 @@ test('results are waited for, forgotten, refused too early, and cancelled', asyn
   assert.equal(await codeOf(start(client, 6003)), 'NOT_FOUND');
   assert.equal(await codeOf(start(client, 6003, { key_id: { request_id: hex64(9) } })), 'OK');
   await fake.control({ op: 'set', keys: null, mode: 'centralized' });
-  assert.equal(await codeOf(client.call('KeyGenPreproc', head(6004))), 'ABORTED');
-  assert.equal(await codeOf(client.call('KeyGen', { ...head(6004), preproc_id: { request_id: hex64(1) } })), 'OK');
+  assert.equal(await codeOf(client.call('KeyGenPreproc', head(6005))), 'ABORTED');
+  assert.equal(await codeOf(client.call('KeyGen', { ...head(6005), preproc_id: { request_id: hex64(1) } })), 'OK');
   await fake.control({ op: 'set', mode: 'threshold' });
 });
 

@@ -438,6 +438,21 @@ Test(jsonrpc, who_is_late_has_more_time_then, .init = begin, .fini = end)
 	cr_assert_eq(ask(0, 1), RPC_OK);
 }
 
+Test(jsonrpc, who_is_out_of_use_is_asked_when_needed, .init = begin, .fini = end)
+{
+	cr_assert_eq(ask(-1, 1), RPC_OK);
+	wait_s(0.1);
+	atomic_store(&broken[0], 1);
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert_eq(ask(0, 1), RPC_AMBIGUOUS);
+	atomic_store(&broken[0], 0);
+	wait_s(0.3);
+	cr_assert_not(jsonrpc_endpoint_is_up(rpc, 0));
+	jsonrpc_seek(rpc);
+	wait_s(0.3);
+	cr_assert(jsonrpc_endpoint_is_up(rpc, 0));
+}
+
 Test(jsonrpc, all_down_and_back, .init = begin, .fini = end)
 {
 	cr_assert_eq(ask(-1, 1), RPC_OK);

@@ -20,7 +20,8 @@
 	C(fake_clock, "[seconds]: the chain's clock goes on by so many") \
 	C(fake_reorg, "blocks leave and others come") \
 	C(fake_lie, "one more lie, or several") \
-	C(fake_truth, "ends all lies; returns how often each was told") \
+	C(fake_told, "how often each lie was told") \
+	C(fake_truth, "the same, and ends all of them") \
 	C(fake_ledger, "totals, and a page of what was received") \
 	C(fake_trace, "when logs were told, answers tried and sent, since this was asked last") \
 	C(fake_judge, "[address]: the verdict over one sender") \
@@ -382,17 +383,24 @@ static enum outcome fake_lie(struct rpc *r)
 	return ok(r);
 }
 
-static enum outcome fake_truth(struct rpc *r)
+static enum outcome fake_told(struct rpc *r)
 {
-	struct lies *l = &r->n->lies;
+	const struct lies *l = &r->n->lies;
 
 	text_str(r->out, "{");
 	for (unsigned i = 0; i < l->count; i++)
 		text_add(r->out, "%s\"%s\":%" PRIu64, i ? "," : "", lie_name(l->at[i].kind),
 			 l->at[i].told);
 	text_str(r->out, "}");
-	l->count = 0;
 	return DONE;
+}
+
+static enum outcome fake_truth(struct rpc *r)
+{
+	enum outcome how = fake_told(r);
+
+	r->n->lies.count = 0;
+	return how;
 }
 
 /* ---- the ledger ---- */

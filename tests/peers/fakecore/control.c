@@ -409,6 +409,26 @@ static const char *on_ledger(void *owner, const cJSON *m, struct text *answer)
 	return list_ids(owner, m, answer, true);
 }
 
+/* A timer that is due runs in the next turn. */
+static const char *on_finish(void *owner, const cJSON *m, struct text *answer)
+{
+	struct core *c = owner;
+	unsigned done = 0;
+
+	(void)m;
+	for (int kind = 0; kind < KINDS_COUNT; kind++) {
+		size_t at = 0;
+		for (struct op *op; (op = (struct op *)ids_next(&c->ops[kind], &at));) {
+			if (!op->timer || !timer_is_running(op->timer))
+				continue;
+			timer_start(op->timer, 0, 0);
+			done++;
+		}
+	}
+	text_add(answer, "%u", done);
+	return NULL;
+}
+
 static const char *on_trace(void *owner, const cJSON *m, struct text *answer)
 {
 	(void)owner;
@@ -418,15 +438,10 @@ static const char *on_trace(void *owner, const cJSON *m, struct text *answer)
 }
 
 const struct control_op core_control[] = {
-	{ "set", on_set },
-	{ "twist", on_twist },
-	{ "fail", on_fail },
-	{ "clear", on_clear },
-	{ "forget", on_forget },
-	{ "stats", on_stats },
-	{ "resetStats", on_reset_stats },
-	{ "ids", on_ids },
-	{ "ledger", on_ledger },
-	{ "trace", on_trace },
-	{ NULL, NULL },
+	{ "set", on_set },       { "twist", on_twist },
+	{ "fail", on_fail },     { "clear", on_clear },
+	{ "finish", on_finish }, { "forget", on_forget },
+	{ "stats", on_stats },   { "resetStats", on_reset_stats },
+	{ "ids", on_ids },       { "ledger", on_ledger },
+	{ "trace", on_trace },   { NULL, NULL },
 };

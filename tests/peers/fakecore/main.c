@@ -13,6 +13,7 @@
  *	{"op":"twist", ids, key, otherId, plaintexts: "missing"|"extra"|"wrong"|"type", padTo,
  *	 badSignature, shortSignature, noExternalSignature}	spoils answers that are made from now on
  *	{"op":"clear"}		no rules, no twists, no delay
+ *	{"op":"finish"}		what is computed now is ready; how many that are
  *	{"op":"forget"}		as if restarted
  *	{"op":"stats"}		{"op":"resetStats"}
  *	{"op":"ids", kind}	how often each was started
