@@ -153,6 +153,6 @@ enum err core_write_call(const struct op *op, const struct core_parts *parts, ui
 	for (unsigned i = 0; i < answer->args; i++)
 		args[i].v = source[answer->arg[i]];
 	*why_out = "the answer is larger than a transaction's data may be";
-	return abi_encode_call(&answer->function, args, answer->args, out, IPC_CALLDATA_MAX,
+	return abi_encode_call(&answer->function, args, answer->args, out, TX_CALLDATA_MAX,
 			       len_out);
 }

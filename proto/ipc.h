@@ -23,7 +23,8 @@
 
 #define IPC_PACKET_MAX   (128 * 1024)
 #define IPC_INLINE_MAX   (64 * 1024)
-#define IPC_CALLDATA_MAX 95000		/* the L2's own limit of a transaction's data */
+#define IPC_CALLDATA_MAX 95000		/* the L2's own limit of a whole transaction */
+#define TX_CALLDATA_MAX	 (IPC_CALLDATA_MAX - 200)	/* what is left for its data */
 #define IPC_LOG_MAX      (1024 * 1024)	/* data of one event */
 #define IPC_RAW_TX_MAX   (96 * 1024)
 #define IPC_OPEN_MAX     (40 * 1024)	/* open blocks in one resume: 1,024 of 40 bytes */

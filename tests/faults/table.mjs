@@ -57,6 +57,13 @@ const rows = [
   ['X05', 'connections to the Core that are dead and do not say so', 1, 3, 120, core.X05],
   ['X08', 'the Core has the request already: ALREADY_EXISTS', 1, 10, 60, core.X08],
   ['X09', 'the Core forgets what it was asked', 1, 5, 60, core.X09],
+  ['X10', 'every status of gRPC on every method of the Core', 2, 17, 600, core.X10],
+  ['X11', 'answers for another request, of another number or type', 1, 10, 60, core.X11],
+  ['X12', 'answers signed by another key than the registered one', 1, 5, 60, core.X12],
+  ['X13', 'answers far larger than allowed, also compressed', 1, 5, 60, core.X13],
+  ['X14', 'answers whose bytes are no message', 20, 1000, 600, core.X14],
+  ['X18', 'a key that takes long, while we are killed again and again', 1, 6, 120, core.X18],
+  ['X19', 'ciphertexts missing, wrong, endless or slow', 2, 12, 240, core.X19],
 
   /* transactions */
 

@@ -124,6 +124,23 @@ Test(tx, largest_calldata)
 	key_close(&key);
 }
 
+/* With all around it, the largest answer is what the L2 takes as a transaction. */
+Test(tx, largest_answer)
+{
+	static uint8_t data[TX_CALLDATA_MAX], buf[IPC_RAW_TX_MAX];
+	struct secret *key = open_key();
+	struct tx_call t = {
+		.chain = UINT64_MAX, .nonce = UINT64_MAX, .tip = UINT64_MAX,
+		.max_fee = UINT64_MAX, .gas = UINT64_MAX, .calldata = BYTES_OF(data),
+	};
+	struct bytes raw;
+	struct b32 hash;
+
+	cr_assert_eq(tx_sign(&t, key, buf, sizeof(buf), &raw, &hash), OK);
+	cr_assert_leq(raw.len, IPC_CALLDATA_MAX);
+	key_close(&key);
+}
+
 /* From here on: read back. */
 
 static bool is_call(const struct tx_call *x, const struct tx_call *y)

@@ -40,6 +40,7 @@ static const char *const type_strings[SIGNED_COUNT][2] = {
 #undef T
 };
 
+#define SHARE_MAX (256u << 10) /* bytes of one that is padded */
 #define LINKER "UserDecryptionLinker(bytes publicKey,bytes32[] handles,address userAddress)"
 
 struct signer {
@@ -351,9 +352,22 @@ static struct b32 linker_digest(const struct work *w)
 	return keccak_bytes(BYTES_OF(all));
 }
 
+/* The first share may be longer than it is. */
+static struct bytes share_of(const struct work *w, unsigned i, const struct twist *t)
+{
+	static uint8_t padded[SHARE_MAX];
+	const struct part *p = &w->part[i < w->parts ? i : 0];
+	size_t len = t->pad_to < SHARE_MAX ? t->pad_to : SHARE_MAX;
+
+	if (i > 0 || len <= p->len)
+		return BYTES(p->bytes, p->len);
+	memcpy(padded, p->bytes, p->len);
+	return BYTES(padded, len);
+}
+
 /* The payload as it is signed and goes to the chain: numbers little-endian, lists counted. */
 static void encode_payload(struct text *out, const struct work *w, const struct signer *s,
-			   const struct b32 *digest, unsigned count)
+			   const struct twist *t, const struct b32 *digest, unsigned count)
 {
 	add_counted(out, s->verification_key, sizeof(s->verification_key));
 	add_counted(out, digest->b, 32);
@@ -361,7 +375,8 @@ static void encode_payload(struct text *out, const struct work *w, const struct 
 	for (unsigned i = 0; i < count; i++) {
 		const struct part *p = &w->part[i < w->parts ? i : 0];
 		add_le(out, (uint32_t)p->type, 4);
-		add_counted(out, p->bytes, p->len);
+		struct bytes share = share_of(w, i, t);
+		add_counted(out, share.p, share.len);
 		add_counted(out, p->handle.b, 32);
 		add_le(out, 1, 4);
 	}
@@ -386,7 +401,8 @@ static void pack_user(const struct work *w, const struct signer *s, const struct
 		typed[i] = (Kms__V1__TypedSigncryptedCiphertext)
 			KMS__V1__TYPED_SIGNCRYPTED_CIPHERTEXT__INIT;
 		typed[i].fhe_type = part->type;
-		typed[i].signcrypted_ciphertext = BIN(part->bytes, part->len);
+		struct bytes share = share_of(w, i, t);
+		typed[i].signcrypted_ciphertext = BIN(share.p, share.len);
 		typed[i].external_handle = BIN(part->handle.b, 32);
 		typed[i].packing_factor = 1;
 		list[i] = &typed[i];
@@ -416,7 +432,7 @@ static void make_user(const struct work *w, const struct signer *s, const struct
 	struct text payload;
 
 	text_init(&payload, SIZE_MAX / 2);
-	encode_payload(&payload, w, s, &digest, count);
+	encode_payload(&payload, w, s, t, &digest, count);
 	struct eip712_values v = { .handles_hash = hash_handles(w),
 				   .public_key_hash =
 					   keccak_bytes(BYTES(w->enc_key.p, w->enc_key.len)),

@@ -95,7 +95,7 @@ enum plaintexts { PLAINTEXTS_RIGHT, PLAINTEXTS_missing, PLAINTEXTS_extra, PLAINT
 struct twist {
 	bool other_id, bad_signature, short_signature, no_external;
 	enum plaintexts plaintexts;
-	unsigned pad_to;		/* bytes of each plaintext */
+	unsigned pad_to; /* bytes of each plaintext, of a user's first share */
 	bool has_key;			/* another signer */
 	uint8_t key[32];
 };

@@ -106,7 +106,7 @@ static const char *read_act(struct rule *r, const cJSON *m)
 		if (cJSON_GetObjectItemCaseSensitive(m, words[i]))
 			r->act = (enum act)i;
 	r->amount = (uint64_t)json_number(m, words[r->act], 0);
-	if (r->act == ACT_HUGE && r->amount > MESSAGE_MAX)
+	if ((r->act == ACT_HUGE || r->act == ACT_BOMB) && r->amount > MESSAGE_MAX)
 		return "more bytes than a message may have";
 	if (r->act == ACT_RAW) {
 		static uint8_t raw[1 << 20];

@@ -309,6 +309,10 @@ static void spoil(struct core *c, struct call *call, const struct rule *rule)
 		call_wait(call);
 		start_timer(c, call, on_delayed, (double)rule->amount);
 		return;
+	case ACT_BOMB:
+		call->compressed = true;
+		reply_huge(call, rule->amount);
+		return;
 	case ACT_HUGE:
 		reply_huge(call, rule->amount);
 		return;

@@ -35,12 +35,13 @@ struct op {
  * word in the rule, what the call gets
  */
 #define ACTS(A) \
-	A(FAIL,  "code",    "the status, by name or number; without any word UNAVAILABLE") \
-	A(HANG,  "hang",    "never an answer") \
-	A(DIE,   "die",     "the Core is gone at once") \
+	A(FAIL, "code", "the status, by name or number; without any word UNAVAILABLE") \
+	A(HANG, "hang", "never an answer") \
+	A(DIE, "die", "the Core is gone at once") \
 	A(DELAY, "delayMs", "its own answer, so much later") \
-	A(HUGE,  "huge",    "OK with so many bytes") \
-	A(RAW,   "bytes",   "OK with these bytes (hex), which may be no message")
+	A(HUGE, "huge", "OK with so many bytes") \
+	A(BOMB, "bomb", "OK with so many bytes, compressed, whether the client takes that or not") \
+	A(RAW, "bytes", "OK with these bytes (hex), which may be no message")
 
 enum act {
 #define A(name, word, text) ACT_##name,

@@ -158,6 +158,10 @@ static void trace(const struct pending *p, const char *start, const char *result
 void call_reply(struct call *call, int status, const char *details, struct bytes message)
 {
 	struct pending *p = (struct pending *)call;
+	grpc_metadata gzip = {
+		.key = grpc_slice_from_static_string("grpc-internal-encoding-request"),
+		.value = grpc_slice_from_static_string("gzip"),
+	};
 	grpc_op ops[4];
 	size_t n = 0;
 
@@ -167,7 +171,12 @@ void call_reply(struct call *call, int status, const char *details, struct bytes
 	if (call->timer)
 		timer_stop(call->timer);
 	memset(ops, 0, sizeof(ops));
-	ops[n++].op = GRPC_OP_SEND_INITIAL_METADATA;
+	ops[n].op = GRPC_OP_SEND_INITIAL_METADATA;
+	if (call->compressed) {
+		ops[n].data.send_initial_metadata.count = 1;
+		ops[n].data.send_initial_metadata.metadata = &gzip;
+	}
+	n++;
 	if (status == 0) {
 		grpc_slice s = grpc_slice_from_copied_buffer((const char *)message.p, message.len);
 		p->reply = grpc_raw_byte_buffer_create(&s, 1);

@@ -20,6 +20,8 @@ struct call {
 	bool is_result;			/* the result call of its kind, else the start call */
 	ProtobufCMessage *message;	/* owned; NULL: it could not be read */
 
+	bool compressed; /* its answer is to be */
+
 	/* for the one who lets it wait */
 	void *owner;			/* borrowed */
 	struct op *op;			/* borrowed */
