@@ -76,6 +76,7 @@ struct executor {
 	 * kept in the store, so that no pause and no absence of ours lets a request expire.
 	 */
 	uint64_t run_ms, ticked_ms;	/* ticked_ms: monotonic */
+	uint64_t full_ms; /* monotonic: since when the disk is full, or was not any more */
 	unsigned ticks;
 
 	/* Requests in memory. */

@@ -181,6 +181,20 @@ static void keep_halted(struct executor *x, struct stage *s)
 		stage_halt(s);
 }
 
+static void on_full(void *owner, bool full)
+{
+	struct executor *x = owner;
+	uint64_t now = loop_now_ms(x->loop);
+
+	if (full)
+		log_say(EV_X030_disk_full, "open=%llu",
+			(unsigned long long)store_count_open(x->store));
+	else
+		log_say(EV_X031_disk_room, "after_ms=%llu", (unsigned long long)(now - x->full_ms));
+	x->full_ms = now;
+	executor_show(x);
+}
+
 /* What starts threads or speaks to others starts after the rights are gone. */
 static void executor_start(struct executor *x)
 {
@@ -191,6 +205,7 @@ static void executor_start(struct executor *x)
 	for (unsigned i = 0; i < n; i++)
 		core[i] = get_setting(x->settings, "core.%u", i);
 	x->store = store_open(x->loop, ".");
+	store_on_full(x->store, on_full, x);
 	x->run_ms = store_figure(x->store, "run_ms");
 	x->ticked_ms = clock_mono_ms();
 	keep_halted(x, &x->core_stage);

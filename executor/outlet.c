@@ -177,9 +177,12 @@ void outlet_tell(struct executor *x)
 
 void executor_show(const struct executor *x)
 {
-	proc_ready(x->listener != NULL && link_is_up(x->submitter) &&
+	bool full = store_is_full(x->store);
+
+	proc_ready(x->listener != NULL && link_is_up(x->submitter) && !full &&
 		   chainview_has_buckets(x->view));
-	proc_note("%s%s", x->listener ? "" : "waits for the listener ",
+	proc_note("%s%s%s", full ? NOTE_DISK_FULL " " : "",
+		  x->listener ? "" : "waits for the listener ",
 		  link_is_up(x->submitter) ? "" : "waits for the submitter");
 }
 

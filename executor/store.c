@@ -247,6 +247,7 @@ void store_close(struct store **sp)
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->thread, NULL);
 	on_done(s);
+	jobs_free(s->todo.first); /* the disk was full to the end */
 	store_reader_close(s);
 	store_writer_close(s);
 	waker_free(&s->waker);
@@ -279,17 +280,39 @@ static struct job *new_job(enum job_type type, size_t extra, void *owner)
 	return j;
 }
 
+void jobs_free(struct job *first)
+{
+	while (first) {
+		struct job *next = first->next;
+
+		free(first->touched);
+		free(first);
+		first = next;
+	}
+}
+
+/* What is said again with the next block or the next hour. */
+static bool may_be_lost(const struct job *j)
+{
+	return j->type == JOB_FINALIZED || j->type == JOB_PRUNE;
+}
+
 /* Who waits for a job presses for a commit; a job that nobody waits for goes with it. */
 static void give(struct store *s, struct job *j)
 {
 	bool presses = j->type != JOB_CHANGE || j->cb.change;
 
 	pthread_mutex_lock(&s->lock);
-	if (presses || !s->todo.first)
-		pthread_cond_signal(&s->wake);
-	s->pressed = s->pressed || presses;
-	job_list_add(&s->todo, j);
+	bool lost = s->full && may_be_lost(j);
+	if (!lost) {
+		if (presses || !s->todo.first)
+			pthread_cond_signal(&s->wake);
+		s->pressed = s->pressed || presses;
+		job_list_add(&s->todo, j);
+	}
 	pthread_mutex_unlock(&s->lock);
+	if (lost)
+		jobs_free(j);
 }
 
 static void copy_bytes(struct bytes *v, uint8_t **at)
@@ -413,10 +436,15 @@ static void on_done(void *owner)
 
 	pthread_mutex_lock(&s->lock);
 	struct job *j = s->done.first;
-	bool news = s->news;
+	bool news = s->news, full = s->full;
 	job_list_init(&s->done);
 	s->news = false;
 	pthread_mutex_unlock(&s->lock);
+	if (full != s->told_full) {
+		s->told_full = full;
+		if (s->on_full)
+			s->on_full(s->full_owner, full);
+	}
 	while (j) {
 		struct job *next = j->next;
 		report(j);
@@ -432,6 +460,17 @@ void store_on_steps(struct store *s, void (*cb)(void *owner), void *owner)
 {
 	s->on_steps = cb;
 	s->steps_owner = owner;
+}
+
+void store_on_full(struct store *s, void (*cb)(void *owner, bool full), void *owner)
+{
+	s->on_full = cb;
+	s->full_owner = owner;
+}
+
+bool store_is_full(const struct store *s)
+{
+	return s->told_full;
 }
 
 void store_keep_steps(struct store *s, uint64_t most)

@@ -150,6 +150,13 @@ void store_put_figure(struct store *s, const char *name, uint64_t value);
 /* Ended rows not changed since BEFORE_MS (Unix) are removed, and what is recorded of them. */
 void store_put_prune(struct store *s, uint64_t before_ms);
 
+/*
+ * While the disk is full what is put waits in memory, nothing is reported, and the same is tried
+ * again every half second.  CB when that begins and when it is over.
+ */
+void store_on_full(struct store *s, void (*cb)(void *owner, bool full), void *owner);
+bool store_is_full(const struct store *s);
+
 /* CB after each commit that has recorded something; and how much may be kept of it. */
 void store_on_steps(struct store *s, void (*cb)(void *owner), void *owner);
 void store_keep_steps(struct store *s, uint64_t most);

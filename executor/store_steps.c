@@ -17,8 +17,10 @@
 
 struct steps {
 	sqlite3_stmt *first, *next, *prune, *prune_last, *lowest, *trim;
-	struct store_record now, said;	/* with this commit; as the figures say */
-	uint64_t trimmed_to;
+	struct steps_at {
+		struct store_record now, said; /* with this commit; as the figures say */
+		uint64_t trimmed_to;
+	} at, kept;
 };
 
 #define OLD_OPS \
@@ -51,7 +53,7 @@ void steps_open(struct store *s)
 
 	check(w != NULL);
 	store_prepare_all(s->writer, sqls, ARRAY_LEN(sqls), w);
-	w->now = w->said = store_record(s);
+	w->at.now = w->at.said = store_record(s);
 	s->steps = w;
 }
 
@@ -69,9 +71,9 @@ static void add(struct store *s, sqlite3_stmt *st, const struct store_step *p)
 	bind_u64(st, 3, p->at_ms);
 	bind_text(st, 4, p->reason);
 	bind_u64(st, 5, p->block);
-	bind_u64(st, 6, s->steps->now.newest + 1);
+	bind_u64(st, 6, s->steps->at.now.newest + 1);
 	store_run(s, st);
-	s->steps->now.newest += (uint64_t)sqlite3_changes(s->writer);
+	s->steps->at.now.newest += (uint64_t)sqlite3_changes(s->writer);
 }
 
 void steps_add_first(struct store *s, const struct store_step *p)
@@ -102,7 +104,7 @@ static uint64_t read_number(struct store *s, sqlite3_stmt *st)
 /* The last statement has removed rows, none above TO. */
 static void note_removed(struct store *s, uint64_t to)
 {
-	struct store_record *now = &s->steps->now;
+	struct store_record *now = &s->steps->at.now;
 	uint64_t n = (uint64_t)sqlite3_changes(s->writer);
 
 	now->removed += n;
@@ -132,24 +134,24 @@ static void trim(struct store *s, uint64_t most)
 {
 	struct steps *w = s->steps;
 
-	bind_u64(w->lowest, 1, w->trimmed_to);
-	uint64_t from = read_number(s, w->lowest), to = from + TRIM_AT_ONCE +
-			2 * (w->now.newest - w->said.newest);
+	bind_u64(w->lowest, 1, w->at.trimmed_to);
+	uint64_t from = read_number(s, w->lowest),
+		 to = from + TRIM_AT_ONCE + 2 * (w->at.now.newest - w->at.said.newest);
 
-	if (!from || to + most / 2 > w->now.newest) {
-		w->trimmed_to = 0;
+	if (!from || to + most / 2 > w->at.now.newest) {
+		w->at.trimmed_to = 0;
 		return;
 	}
 	bind_u64(w->trim, 1, from);
 	bind_u64(w->trim, 2, to);
 	store_run(s, w->trim);
 	note_removed(s, to);
-	w->trimmed_to = to;
+	w->at.trimmed_to = to;
 }
 
 bool steps_end_batch(struct store *s)
 {
-	struct store_record *now = &s->steps->now, *said = &s->steps->said;
+	struct store_record *now = &s->steps->at.now, *said = &s->steps->at.said;
 	uint64_t most = __atomic_load_n(&s->steps_most, __ATOMIC_RELAXED);
 	bool news = now->newest != said->newest;
 
@@ -163,6 +165,16 @@ bool steps_end_batch(struct store *s)
 	}
 	*said = *now;
 	return news;
+}
+
+void steps_keep(struct store *s)
+{
+	s->steps->kept = s->steps->at;
+}
+
+void steps_go_back(struct store *s)
+{
+	s->steps->at = s->steps->kept;
 }
 
 /* The reader. */

@@ -73,17 +73,28 @@ void store_writer_close(struct store *s)
 	sqlite3_close(s->writer);
 }
 
+static int step(struct store *s, sqlite3_stmt *st)
+{
+	int rc = s->unwritten ? SQLITE_FULL : sqlite3_step(st);
+
+	s->unwritten = rc == SQLITE_FULL;
+	return rc;
+}
+
 void store_run(struct store *s, sqlite3_stmt *st)
 {
-	if (sqlite3_step(st) != SQLITE_DONE)
+	int rc = step(s, st);
+
+	if (rc != SQLITE_DONE && rc != SQLITE_FULL)
 		store_fail(s->writer, sqlite3_sql(st));
 	sqlite3_reset(st);
 }
 
 bool store_has_row(struct store *s, sqlite3_stmt *st)
 {
-	int rc = sqlite3_step(st);
-	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+	int rc = step(s, st);
+
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE && rc != SQLITE_FULL)
 		store_fail(s->writer, sqlite3_sql(st));
 	return rc == SQLITE_ROW;
 }
@@ -336,15 +347,22 @@ static void do_job(struct store *s, struct job *j)
 	}
 }
 
-/* Nobody waits for what there is: let more gather for a while. */
-static void gather(struct store *s)
+static struct timespec after_ms(long ms)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += STORE_GATHER_MS * 1000000L;
+	until.tv_nsec += ms * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000L;
 	until.tv_nsec %= 1000000000L;
+	return until;
+}
+
+/* Nobody waits for what there is: let more gather for a while. */
+static void gather(struct store *s)
+{
+	struct timespec until = after_ms(STORE_GATHER_MS);
+
 	while (!s->pressed && !s->stop)
 		if (pthread_cond_timedwait(&s->wake, &s->lock, &until) != 0)
 			return;
@@ -379,24 +397,75 @@ static void give_back(struct store *s, struct job *first, struct job *last, bool
 	*s->done.last = first;
 	s->done.last = &last->next;
 	s->news = s->news || news;
+	s->full = false;
 	pthread_mutex_unlock(&s->lock);
 	waker_wake(s->waker);
+}
+
+/* As if it had never been tried. */
+static void undo(struct store *s, struct job *first)
+{
+	if (!sqlite3_get_autocommit(s->writer) &&
+	    sqlite3_exec(s->writer, "ROLLBACK", NULL, NULL, NULL) != SQLITE_OK)
+		store_fail(s->writer, "rollback");
+	steps_go_back(s);
+	for (struct job *j = first; j; j = j->next) {
+		free(j->touched);
+		j->touched = NULL;
+		j->touched_count = 0;
+	}
+}
+
+/* All of them in one transaction; false: the disk is full, and nothing has happened. */
+static bool write_batch(struct store *s, struct job *first, bool *news_out)
+{
+	uint64_t rows = 0;
+
+	s->unwritten = false;
+	steps_keep(s);
+	store_run(s, s->w->begin);
+	for (struct job *j = first; j; j = j->next, rows++)
+		do_job(s, j);
+	*news_out = steps_end_batch(s);
+	store_run(s, s->w->commit);
+	if (s->unwritten) {
+		undo(s, first);
+		return false;
+	}
+	count(CNT_EXECUTOR_commits, 1);
+	count(CNT_EXECUTOR_rows, rows);
+	return true;
+}
+
+/* Says that there is none, once, and waits a little; false when it is time to stop. */
+static bool wait_for_room(struct store *s)
+{
+	struct timespec until = after_ms(STORE_FULL_MS);
+
+	pthread_mutex_lock(&s->lock);
+	bool news = !s->full;
+	s->full = true;
+	if (news)
+		waker_wake(s->waker);
+	while (!s->stop && pthread_cond_timedwait(&s->wake, &s->lock, &until) == 0)
+		;
+	bool goes_on = !s->stop;
+	pthread_mutex_unlock(&s->lock);
+	return goes_on;
 }
 
 void *store_writer_main(void *store)
 {
 	struct store *s = store;
 	struct job *first, *last;
+	bool news;
 
 	while ((first = take_batch(s, &last)) != NULL) {
-		uint64_t rows = 0;
-		store_run(s, s->w->begin);
-		for (struct job *j = first; j; j = j->next, rows++)
-			do_job(s, j);
-		bool news = steps_end_batch(s);
-		store_run(s, s->w->commit);
-		count(CNT_EXECUTOR_commits, 1);
-		count(CNT_EXECUTOR_rows, rows);
+		while (!write_batch(s, first, &news))
+			if (!wait_for_room(s)) {
+				jobs_free(first);
+				return NULL;
+			}
 		give_back(s, first, last, news);
 	}
 	return NULL;

@@ -134,6 +134,9 @@ enum { COUNTERS_SIGNER(C) };
 enum { COUNTERS_MONITOR(C) };
 #undef C
 
+/* A note that begins with this: only an operator can make room. */
+#define NOTE_DISK_FULL "the disk is full"
+
 #define COUNTER_PAGE_MAGIC 0x4b43504731000001ull
 
 /* One page of shared memory (4,096 bytes).  The owner writes with relaxed atomics. */

@@ -136,6 +136,9 @@
 	E(X029, core_full, WARN, "the Core takes no more requests; they wait", \
 	  "nothing, unless it lasts: the Core has more to do than it can; one request is tried " \
 	  "each second") \
+	E(X030, disk_full, ERROR, "there is no room for the store; nothing new is taken", \
+	  "make room on the file system of data_dir; it goes on by itself") \
+	E(X031, disk_room, INFO, "there is room for the store again", "") \
 	E(X040, observes, INFO, \
 	  "sending: observe: answers are compared with what the node sends, never sent", "") \
 	E(X041, differs, ERROR, \
@@ -173,6 +176,9 @@
 	E(K009, key_bad, ERROR, "the key is not usable", \
 	  "check key_file: 64 hexadecimal digits, the key of the configured account") \
 	E(K010, adopted, INFO, "the account's next nonce was said", "") \
+	E(K011, disk_full, ERROR, "there is no room for the journal; nothing is signed", \
+	  "make room on the file system of data_dir; it goes on by itself") \
+	E(K012, disk_room, INFO, "there is room for the journal again", "") \
 	E(M001, listening, INFO, "the window for operators is open", "") \
 	E(M002, stream_dropped, WARN, \
 	  "a client of /v1/events took nothing of what waited for it and was cut off", \

@@ -45,17 +45,19 @@ static enum err read_at(int fd, uint8_t *p, size_t len, uint64_t at)
 	return OK;
 }
 
-static enum err write_all(int fd, const uint8_t *p, size_t len)
+/* Bytes from *AT on; *AT is as far as it came.  ERR_FULL: the rest may be written later. */
+static enum err write_all(int fd, const uint8_t *p, size_t len, size_t *at)
 {
-	while (len) {
-		ssize_t n = write(fd, p, len);
+	while (*at < len) {
+		ssize_t n = write(fd, p + *at, len - *at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && (errno == ENOSPC || errno == EDQUOT))
+			return ERR_FULL;
 		if (n <= 0)
 			return ERR_IO;
-		p += n;
-		len -= (size_t)n;
+		*at += (size_t)n;
 	}
 	return OK;
 }
@@ -382,7 +384,7 @@ void journal_add(struct journal *j, const struct record *r, uint64_t *at_out,
 	size_t length = RECORD_HEAD + r->body.len + RECORD_LINK;
 	uint8_t *p = j->group + j->gathered;
 
-	check(journal_has_room(j) && length <= RECORD_MAX);
+	check(journal_has_room(j) && length <= RECORD_MAX && !j->written);
 	if (!j->gathered) {
 		j->group_at = j->size;
 		j->held = 0;
@@ -402,13 +404,13 @@ enum err journal_commit(struct journal *j)
 {
 	if (!j->gathered)
 		return OK;
-	enum err e = write_all(j->fd, j->group, j->gathered);
+	enum err e = write_all(j->fd, j->group, j->gathered, &j->written);
 	if (e)
 		return e;
 	if (fdatasync(j->fd))
 		return ERR_IO;
 	j->size += j->gathered;
-	j->gathered = 0;
+	j->gathered = j->written = 0;
 	return OK;
 }
 

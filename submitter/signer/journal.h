@@ -69,7 +69,8 @@ struct journal {
 	uint64_t size;			/* synced bytes of the file */
 	uint64_t slot_number;		/* of the newest slot */
 	struct b32 link;		/* of the last record, gathered ones included */
-	size_t gathered;		/* bytes in group that are not written yet */
+	size_t gathered; /* bytes in group that are not synced yet */
+	size_t written; /* of these, what is in the file already */
 	uint64_t group_at;		/* where group stands in the file */
 	size_t held;			/* bytes in group, written or not: read without a call */
 	uint8_t *group;			/* owned; JOURNAL_GROUP bytes */
@@ -98,7 +99,10 @@ bool journal_has_room(const struct journal *j);
 void journal_add(struct journal *j, const struct record *r, uint64_t *at_out,
 		 uint32_t *length_out);
 
-/* Write what was gathered and sync.  After a failure the process must end. */
+/*
+ * Write what was gathered and sync.  ERR_FULL: the disk is full; called again it goes on where it
+ * stood, and until then nothing may be added or told.  After any other failure the process must end.
+ */
 enum err journal_commit(struct journal *j) MUST_CHECK;
 
 /* A record again, from the group or the file; ERR_CONFLICT when it is damaged. */

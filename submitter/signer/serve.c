@@ -13,7 +13,7 @@
 
 #define TURN_MS          1000	/* the heartbeat's pace when nothing happens */
 #define PACKETS_PER_TURN 64	/* of one client */
-#define DOOR_REST_MS     200 /* when nobody can be accepted: files are used up */
+#define REST_MS          200 /* when files are used up or the disk is full */
 
 enum { POLL_ALIVE, POLL_DOOR, POLL_CLIENT, POLL_COUNT = POLL_CLIENT + CLIENTS_MAX };
 
@@ -148,6 +148,17 @@ static enum err answer_client(struct signer *self, struct client *c)
 	return OK;
 }
 
+/* There is no room: nothing was told to anybody, and what is in the file already stays. */
+static void wait_for_room(struct signer *self, bool full)
+{
+	if (full == self->disk_full)
+		return;
+	self->disk_full = full;
+	log_say(full ? EV_K011_disk_full : EV_K012_disk_room, "bytes=%zu", self->journal.gathered);
+	proc_note("%s", full ? NOTE_DISK_FULL : "");
+	proc_ready(!full);
+}
+
 static enum err commit(struct signer *self)
 {
 	const struct book_chain *chain = find_chain(&self->book, self->policy.chain[0]);
@@ -155,8 +166,9 @@ static enum err commit(struct signer *self)
 	if (!self->journal.gathered)
 		return OK;
 	enum err e = journal_commit(&self->journal);
+	wait_for_room(self, e == ERR_FULL);
 	if (e)
-		return e;
+		return e == ERR_FULL ? OK : e;
 	count(CNT_SIGNER_syncs, 1);
 	gauge(CNT_SIGNER_journal_bytes, journal_bytes(&self->journal));
 	gauge(CNT_SIGNER_next_nonce, chain ? chain->next : 0);
@@ -172,7 +184,7 @@ static void prepare(const struct signer *self, struct pollfd set[POLL_COUNT])
 		const struct client *c = &self->client[i];
 
 		set[POLL_CLIENT + i] = (struct pollfd){
-			.fd = c->fd,
+			.fd = self->disk_full ? -1 : c->fd,
 			.events = (short)((c->count ? POLLOUT : 0) |
 					  (has_room(self, c) ? POLLIN : 0)),
 		};
@@ -189,7 +201,7 @@ static enum err turn(struct signer *self, const struct pollfd set[POLL_COUNT])
 	if (set[POLL_DOOR].revents)
 		accept_one(self);
 	e = e ? e : commit(self);
-	for (unsigned i = 0; !e && i < CLIENTS_MAX; i++)
+	for (unsigned i = 0; !e && !self->disk_full && i < CLIENTS_MAX; i++)
 		e = answer_client(self, &self->client[i]);
 	return e;
 }
@@ -231,12 +243,14 @@ int signer_serve(struct signer *self, const sigset_t *while_asleep)
 {
 	struct pollfd set[POLL_COUNT];
 	const struct timespec pace = { .tv_sec = TURN_MS / 1000 };
-	const struct timespec rest = { .tv_nsec = DOOR_REST_MS * 1000000L };
+	const struct timespec rest = { .tv_nsec = REST_MS * 1000000L };
 
 	proc_ready(true);
 	for (;;) {
+		bool rests = self->door_rests || self->disk_full;
+
 		prepare(self, set);
-		if (ppoll(set, POLL_COUNT, self->door_rests ? &rest : &pace, while_asleep) < 0)
+		if (ppoll(set, POLL_COUNT, rests ? &rest : &pace, while_asleep) < 0)
 			for (unsigned i = 0; i < POLL_COUNT; i++)
 				set[i].revents = 0;
 		self->door_rests = false;

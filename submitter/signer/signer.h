@@ -53,6 +53,7 @@ struct signer {
 	uid_t uid, submitter_uid;
 	int door, alive;		/* inherited */
 	bool door_rests; /* for one turn: nobody could be accepted */
+	bool disk_full; /* what was gathered waits for room; nobody is read or answered */
 	bool mismatch_told; /* until a hello fits */
 	uint64_t unix_ms, mono_ms;	/* when the process started: time never jumps after that */
 	bool over;			/* the segment was over its limit at start already */

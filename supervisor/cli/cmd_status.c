@@ -7,6 +7,7 @@
 
 #include "common/loop.h"
 #include "common/window.h"
+#include "proto/counters.h"
 #include "supervisor/board.h"
 #include "supervisor/cli/commands.h"
 #include "supervisor/cli/talk.h"
@@ -137,7 +138,10 @@ static void judge_child(struct status *s, const char *name, const struct board_c
 			text_add(&s->degraded, "%s: %s\n", name, b->text);
 		return;
 	}
-	if (strcmp(b->state, "waiting") == 0)
+	if (strncmp(b->text, NOTE_DISK_FULL, strlen(NOTE_DISK_FULL)) == 0)
+		text_add(&s->needs, "%s: %s: make room on the file system of data_dir\n", name,
+			 NOTE_DISK_FULL);
+	else if (strcmp(b->state, "waiting") == 0)
 		text_add(&s->needs, "%s cannot run with this configuration (%s): read its last log "
 			 "line, correct it, kms-connector reload\n", name, b->text);
 	else if (strcmp(b->state, "starting") == 0)

@@ -8,6 +8,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sleep, start, until } from '../peers/process.mjs';
+import { meetCalls, onCrashGround } from './crashes.mjs';
 import { layPrograms } from './programs.mjs';
 
 const built = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', process.env.B ?? 'build');
@@ -482,4 +483,22 @@ export async function P15(t) {
   }
   g.look.counted(0, { G007: 0, S003: 0 });
   await g.finish();
+}
+
+/*
+ * The signer dies after a sync of its journal, before the answer leaves: asked again it gives the
+ * same bytes.  No nonce is ever seen with two of them.
+ */
+export async function P25(t) {
+  await onCrashGround(async (ground) => {
+    const met = await meetCalls(ground, 'signer', 'after', { from: 10, many: t.times, fits: /^fdatasync file/ });
+    assert.ok(met >= Math.min(t.times, 5), `${met} syncs`);
+    const bytes = new Map();
+    for (const { from, nonce, hash } of (await ground.chain.ledger()).rows) {
+      const key = `${from} ${nonce}`;
+      assert.equal(bytes.get(key) ?? hash, hash, `two transactions of nonce ${nonce}`);
+      bytes.set(key, hash);
+    }
+    assert.ok(bytes.size >= t.times);
+  });
 }

@@ -68,6 +68,10 @@ const rows = [
   /* transactions */
 
   /* what is kept on the disk */
+  ['C01', 'a full disk', 1, 60, 300, store.C01],
+  ['C03', 'a write to store or journal fails', 1, 150, 300, store.C03],
+  ['C04', 'a sync of store or journal fails', 1, 60, 400, store.C04],
+  ['C07', 'a process dies at any of its calls', 1, 20, 300, store.C07],
 
   /* processes and their links */
   ['P01', 'the listener is killed', 2, 24, 120, process.P01],
@@ -82,6 +86,7 @@ const rows = [
   ['P13', 'a flood of signals', 2, 50, 120, process.P13],
   ['P14', 'packets that are not allowed, at each socket', 1, 25, 240, process.P14],
   ['P15', 'someone who asks without end and never reads', 1, 10, 120, process.P15],
+  ['P25', 'the signer dies between its journal and its answer', 1, 20, 120, process.P25],
   ['P26', 'one program is of another build', 1, 8, 120, process.P26],
   ['P27', 'the window for operators is flooded', 1, 10, 120, process.P27],
   ['P28', 'nobody reads the log', 1, 20, 120, process.P28],

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <sodium.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -159,6 +160,33 @@ static void put_file(const uint8_t *p, size_t len)
 {
 	cr_assert_eq(ftruncate(self.fd, 0), 0);
 	cr_assert_eq(pwrite(self.fd, p, len, 0), (ssize_t)len);
+}
+
+/* A disk that is full: what was gathered stays, and goes to the file when there is room. */
+Test(journal, full_disk, .init = open_file)
+{
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	write_some();
+
+	uint64_t size = self.journal.size;
+
+	sign(9, 90);
+	self.journal.fd = full;
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert_eq(journal_commit(&self.journal), ERR_FULL);
+	cr_assert_eq(self.journal.size, size);
+	self.journal.fd = self.fd;
+	cr_assert_eq(journal_commit(&self.journal), OK);
+	cr_assert_gt(self.journal.size, size);
+	sign(10, 100);
+	commit();
+	stop();
+	cr_assert_eq(start(), OK);
+	cr_assert_eq(self.cut, 0u);
+	has_tx(9, 90, false);
+	has_tx(10, 100, false);
+	close(full);
 }
 
 /* A last record that is cut anywhere is forgotten; what was synced before it stays. */

@@ -189,9 +189,9 @@ Test(store_steps, a_kill_leaves_rows_and_record_as_one)
 							  .state = STATE_checking + (enum op_state)(n / 7 % 5) };
 				store_put_event(s, &ev, on_event, NULL);
 				store_put_change(s, &c, n % 3 ? NULL : on_change, NULL);
-				if (n % 16 == 0)
+				if (n % 16 == 15)
 					wait_for(3);
-				if (n == 16 && write(committed[1], "", 1) != 1)
+				if (n == 15 && write(committed[1], "", 1) != 1)
 					_exit(1);
 			}
 		}

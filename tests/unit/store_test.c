@@ -1,5 +1,6 @@
 /* store - what is known again after a restart, and what one event does to another. */
 
+#include "executor/store_internal.h"
 #include "tests/unit/store_world.h"
 
 TestSuite(store, .timeout = 30, .init = begin, .fini = end);
@@ -173,5 +174,68 @@ Test(store, a_newer_schema_and_no_store_are_refused, .exit_code = 65)
 	fputs("this is no database, whatever its name says; it is text of some length\n", f);
 	fclose(f);
 	struct store *s = open_store();
+	store_close(&s);
+}
+
+static unsigned fulls, rooms;
+
+static void on_full(void *owner, bool full)
+{
+	(void)owner;
+	fulls += full;
+	rooms += !full;
+	called();
+}
+
+/* The writer sleeps meanwhile: it has nothing to do, or waits for room. */
+static void limit_pages(struct store *s, const char *most)
+{
+	char sql[60];
+
+	snprintf(sql, sizeof(sql), "PRAGMA max_page_count=%s", most);
+	cr_assert_eq(sqlite3_exec(s->writer, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static unsigned seen_steps;
+
+static void on_step(void *owner, const struct store_step *step)
+{
+	(void)owner, (void)step;
+	seen_steps++;
+}
+
+Test(store, a_full_disk_waits_for_room)
+{
+	struct store *s = open_store();
+	struct store_event ev = event(2, 1, 10);
+	static uint8_t large[64 << 10];
+
+	store_on_full(s, on_full, s);
+	cr_assert_eq(put(s, event(1, 1, 10)), STORE_NEW);
+	limit_pages(s, "1"); /* as many as there are */
+	ev.data = BYTES_OF(large);
+	store_put_event(s, &ev, on_event, NULL);
+	store_put_finalized(s, 7, 9);
+	wait_for(1);
+	cr_assert(store_is_full(s));
+	store_put_finalized(s, 7, 10); /* not kept: it is said again */
+	cr_assert_eq(store_count(s, STATE_seen), 1);
+	limit_pages(s, "1000000");
+	wait_for(2);
+	cr_assert_not(store_is_full(s));
+	cr_assert_eq(fulls, 1);
+	cr_assert_eq(rooms, 1);
+	cr_assert_eq(t.what, STORE_NEW);
+	cr_assert_eq(store_count(s, STATE_seen), 2);
+	store_steps(s, 0, 10, (struct store_step_visitor){ .step = on_step });
+	cr_assert_eq(seen_steps, 2, "each is recorded once");
+	limit_pages(s, "1");
+	ev = event(3, 1, 10);
+	ev.data = BYTES_OF(large);
+	store_put_event(s, &ev, on_event, NULL);
+	wait_for(1);
+	store_close(&s); /* also while it waits */
+	s = open_store();
+	cr_assert_eq(store_count(s, STATE_seen), 2);
 	store_close(&s);
 }
