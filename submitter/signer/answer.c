@@ -33,12 +33,20 @@ static void push_info(struct client *c, uint64_t chain)
 	a->chain = chain;
 }
 
-/* Once a second for each rule: a flood fills neither the journal nor the log. */
+static bool is_budget(enum policy_rule rule)
+{
+	return rule == RULE_budget_hour || rule == RULE_budget_day;
+}
+
+/*
+ * Once a second for each rule: a flood fills neither the journal nor the log.  A budget is asked
+ * for again and again until its time is over: that is news once in ten minutes.
+ */
 static bool is_news(struct signer *self, enum policy_rule rule)
 {
-	uint64_t now_s = self->book.now_ms / 1000;
+	uint64_t now_s = self->book.now_ms / 1000, last_s = self->refused_s[rule];
 
-	if (self->refused_s[rule] == now_s)
+	if (last_s <= now_s && now_s - last_s < (is_budget(rule) ? 600 : 1))
 		return false;
 	self->refused_s[rule] = now_s;
 	return true;
@@ -46,8 +54,7 @@ static bool is_news(struct signer *self, enum policy_rule rule)
 
 static enum log_event event_of(enum policy_rule rule)
 {
-	return rule == RULE_budget_hour || rule == RULE_budget_day ? EV_K006_budget
-								   : EV_K002_refused;
+	return is_budget(rule) ? EV_K006_budget : EV_K002_refused;
 }
 
 static enum err note_refusal(struct signer *self, enum policy_rule rule, const char *detail,

@@ -140,7 +140,7 @@ function measure(g, asked) {
 export async function soak({ seconds = 1200, rate = 20, seed, say = () => {} } = {}) {
   const random = seeded(seed);
   say(`seed ${random.seed}, ${seconds} s, ${rate} requests per second`);
-  const g = await startGround({ nodes: 2, config: { decryption_timeout_secs: 5 } });
+  const g = await startGround({ nodes: 2, config: { decryption_timeout_secs: 5, sign: { hour: '1000eth', day: '1000eth' } } });
   const { world, chain } = g;
   const problems = [];
   const slowest = new Map(); /* by fault */
