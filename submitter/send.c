@@ -13,7 +13,8 @@
 
 #define SEND_TIMEOUT_S   10.0
 #define RESEND_MIN_MS    1000
-#define RESEND_MAX_MS    2000
+#define RESEND_MAX_MS    1500
+#define NO_METHOD        (-32601)
 #define LOOKS_MAX        12	/* in 20 s: receipts asked for before it is asked whether it is lost */
 #define SEND_BATCH_MAX   16
 
@@ -177,11 +178,11 @@ static void on_taken(struct tx *t)
 	say_sent(t);
 }
 
-static void on_refused(struct tx *t, const char *message)
+static void on_refused(struct tx *t, const struct jsonrpc_reply *r)
 {
 	struct lane *l = t->lane;
 
-	switch (send_class_of(message)) {
+	switch (r->code == NO_METHOD ? SEND_refusing : send_class_of(r->message)) {
 	case SEND_accepted:
 		on_taken(t);
 		return;
@@ -202,6 +203,7 @@ static void on_refused(struct tx *t, const char *message)
 		return;
 	case SEND_refusing:
 		t->step = TX_READY;
+		jsonrpc_move_on(l->rpc, r->endpoint);
 		lane_pause(l, PAUSE_untaken, "the node does not take our transactions");
 		return;
 	case SEND_gap:
@@ -242,7 +244,7 @@ static void on_send_reply(void *owner, const struct jsonrpc_reply *r)
 	if (r->outcome == RPC_OK)
 		on_taken(t);
 	else if (r->outcome == RPC_ERROR)
-		on_refused(t, r->message);
+		on_refused(t, r);
 	else if (r->outcome == RPC_AMBIGUOUS)
 		t->step = TX_SENT;	/* perhaps taken: the same bytes again, later */
 	else
