@@ -18,6 +18,7 @@ import { startWorld } from '../system/world.mjs';
 
 const LINES_PER_SECOND = 50; /* of the log, whatever a peer does */
 const LINES_AT_ONCE = 100; /* besides: a start, a burst */
+const SPARE = 12; /* more descriptors than in the beginning: connections that are kept for a while, files of the store */
 const MEMORY_KB = 256 * 1024; /* of all processes together, at their worst */
 
 /**
@@ -32,7 +33,7 @@ export async function startGround({ nodes = 1, chain, core, bucket, config, ...o
   });
   const look = lookAt(world);
   const self = {
-    world, look, recoveredMs: 0, began: Date.now(), limits: { memoryKb: MEMORY_KB }, descriptors: null,
+    world, look, recoveredMs: 0, began: Date.now(), limits: { memoryKb: MEMORY_KB, descriptors: SPARE }, descriptors: null,
     chain: world.chain, core: world.core, bucket: world.bucket,
     proxies: world.proxies, coreProxy: world.coreProxy, bucketProxy: world.bucketProxy,
   };
@@ -68,10 +69,11 @@ export async function startGround({ nodes = 1, chain, core, bucket, config, ...o
 
   /**
    * The judgement that every case ends with: the chain's ledger, our own log and memory.
-   * `how`: options of world.judge(), and open: how many requests stay without an answer of ours.
+   * `how`: options of world.judge(), and open: how many requests stay without an answer of ours,
+   * reverted: how many transactions of ours had to revert.
    */
-  self.finish = async ({ open = 0, ...how } = {}) => {
-    const problems = faultsIn(await world.chain.judge(world.node.address), { open });
+  self.finish = async ({ open = 0, reverted = 0, ...how } = {}) => {
+    const problems = faultsIn(await world.chain.judge(world.node.address), { open, reverted });
     problems.push(...(await world.judge({ unanswered: open > 0, ...how })).problems);
     const lines = world.log().split('\n').length;
     const seconds = (Date.now() - self.began) / 1000;
@@ -79,8 +81,8 @@ export async function startGround({ nodes = 1, chain, core, bucket, config, ...o
     const peak = Object.values(self.peaks()).reduce((a, b) => a + b, 0);
     if (peak > self.limits.memoryKb && !process.env.KMS_SANITIZERS) problems.push(`${peak} KiB of memory`);
     if (self.descriptors && !world.connector.ended) {
-      await until('descriptors are closed', () => !moreDescriptors(self.descriptors, descriptorsOf(world)).length, 5000, 100)
-        .catch(() => problems.push(...moreDescriptors(self.descriptors, descriptorsOf(world))));
+      const more = () => moreDescriptors(self.descriptors, descriptorsOf(world), self.limits.descriptors);
+      await until('descriptors are closed', () => !more().length, 5000, 100).catch(() => problems.push(...more()));
     }
     assert.deepEqual(problems, []);
   };
@@ -96,8 +98,6 @@ function highest(pid) {
   }
 }
 
-const SPARE = 12; /* connections that are kept for a while and files of the store */
-
 function descriptorsOf(world) {
   return Object.fromEntries(world.processes().map((p) => {
     try {
@@ -108,7 +108,7 @@ function descriptorsOf(world) {
   }));
 }
 
-function moreDescriptors(before, now) {
-  return Object.entries(now).filter(([name, count]) => count > (before[name] ?? 0) + SPARE)
+function moreDescriptors(before, now, spare) {
+  return Object.entries(now).filter(([name, count]) => count > (before[name] ?? 0) + spare)
     .map(([name, count]) => `${name} has ${count} open files, ${before[name]} in the beginning`);
 }

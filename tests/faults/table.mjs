@@ -36,6 +36,15 @@ const rows = [
   ['X19', 'ciphertexts missing, wrong, endless or slow', 2, 12, 240, core.X19],
 
   /* transactions */
+  ['T01', 'the node takes a transaction and its answer is lost', 1, 10, 60, submit.T01],
+  ['T02', 'another program uses our account', 1, 2, 120, submit.T02],
+  ['T03', 'the first of 16 transactions is lost by the node', 1, 10, 90, submit.T03],
+  ['T04', 'one nonce for two answers, also by who holds the socket', 2, 10, 120, submit.T04],
+  ['T05', 'nodes that say in all ways that they know a transaction', 2, 27, 180, submit.T05],
+  ['T06', 'words that look like those and are not', 2, 23, 180, submit.T06],
+  ['T07', 'the base fee rises tenfold, and above the cap', 1, 5, 60, submit.T07],
+  ['T09', 'an account without money', 1, 5, 60, submit.T09],
+  ['T10', 'more gas is needed than was estimated', 1, 9, 60, submit.T10],
 
   /* what is kept on the disk */
 
