@@ -44,10 +44,12 @@ async function answerOf(g, name) {
   return g.world.manager.interface.encodeFunctionData('publicDecryptionResponse', [id, expected, signature]);
 }
 
-/** It is answered from our address, by nobody's transaction. */
-const answeredBefore = async (g, name) => g.chain.send([
-  { from: g.world.node.address, to: g.world.manager.target, data: await answerOf(g, name) },
-]);
+/** The contract has our signer's answer, from another account of this node. */
+async function answeredBefore(g, name) {
+  g.twin ??= Wallet.createRandom().address;
+  await g.chain.setup([['httpz', 'addKmsNode', g.twin, g.core.address, '127.0.0.1']]);
+  await g.chain.send([{ from: g.twin, to: g.world.manager.target, data: await answerOf(g, name) }]);
+}
 
 /** Answers are signed and not taken: until then each is refused as by a sequencer that is full. */
 async function signedAndHeld(g, count) {
@@ -179,17 +181,17 @@ export async function T04(t) {
 }
 
 /** Each of these words, once from a node that took the transaction and once from one that did not. */
-async function said(t, words, { code = -32000, methods = SEND } = {}) {
+async function said(t, words) {
   const g = await t.ground();
   await g.start();
   const counted = await g.look.counters();
   const list = words.slice(0, t.times);
   for (const one of list) {
     for (const lie of ['taken_with', 'refused_with']) {
-      await g.chain.lie({ lie, words: one, code, methods, count: 1 });
+      await g.chain.lie({ lie, methods: SEND, count: 1, ...(one.code ? one : { words: one }) });
       const names = await g.ask(1);
       await g.heals(names, landed(g, () => {}));
-      assert.deepEqual(await g.chain.truth(), { [lie]: 1 }, one);
+      assert.deepEqual(await g.chain.truth(), { [lie]: 1 }, JSON.stringify(one));
     }
   }
   await signedOnce(g, counted, 2 * list.length);
@@ -299,4 +301,373 @@ export async function T10(t) {
     assert.equal((await g.chain.truth()).refused_with, 3);
   }
   await g.finish();
+}
+
+/* The contract has our answer already: done, by nobody's transaction now, and nothing is paid. */
+export async function T12(t) {
+  const g = await t.ground();
+  await g.start();
+  const counted = await g.look.counters();
+  for (let k = 0; k < t.times; k++) {
+    assert.equal((await g.world.cli('pause', 'sending')).code, 0);
+    const [name] = await g.ask(1);
+    await g.look.waitState(name, 'submitting');
+    await answeredBefore(g, name);
+    assert.equal((await g.world.cli('continue', 'sending')).code, 0);
+    const row = await g.look.waitState(name, 'done', 2000);
+    assert.match(row.reason, /KmsSignerAlreadyResponded/);
+  }
+  assert.equal(await g.look.grown(counted, 'signer_signed'), 0);
+  assert.equal(await g.look.grown(counted, 'executor_done_before'), t.times);
+  await g.finish({ open: t.times, others: true });
+}
+
+/*
+ * A node that has not seen the request yet: its "not requested" is not believed.  With a second
+ * node that one is asked; with none it is asked again until it has caught up.
+ */
+export async function T13(t) {
+  for (let k = 0; k < t.times; k++) {
+    const alone = k % 2 === 1 || t.times === 1;
+    const g = await t.ground({ nodes: alone ? 1 : 2 });
+    await g.start();
+    const from = g.look.mark();
+    const counted = await g.look.counters();
+    await g.chain.mine(20);
+    await g.chain.lie({ lie: 'lagging', by: 8, methods: ESTIMATE, door: 1 });
+    const names = await g.ask(3);
+    if (alone) {
+      await g.look.waitCounter('submitter_preflight_reverts', (n) => n >= counted.submitter_preflight_reverts + 6);
+      assert.equal(await g.look.grown(counted, 'signer_signed'), 0);
+    }
+    await g.heals(names, landed(g, () => alone && g.chain.truth()));
+    await signedOnce(g, counted, 3);
+    g.look.counted(from, { T001: 0, X010: 0, X009: 0 });
+    await g.finish();
+  }
+}
+
+/** What stands between us and the contract: how it begins, how it ends, what is said meanwhile. */
+async function pausedBy(g, begin, end, why, status) {
+  const from = g.look.mark();
+  const counted = await g.look.counters();
+  await begin();
+  const names = await g.ask(4);
+  assert.match((await g.look.waitLine('T001', { from })).why, why);
+  await g.look.waitStatus(status);
+  assert.equal((await g.look.counters()).executor_paused_sending, 1);
+  assert.equal(await g.look.grown(counted, 'signer_signed'), 0);
+  await g.heals(names, landed(g, end));
+  await signedOnce(g, counted, names.length);
+  g.look.counted(from, { T001: 1, T002: 1, X021: 1, X022: 1, T004: 0, X010: 0 });
+}
+
+const register = (g, identity) => g.chain.setup([['httpz', 'addKmsNode', g.world.node.address, identity, '127.0.0.1']]);
+const unregister = (g) => g.chain.setup([['httpz', 'removeKmsNode', g.world.node.address]]);
+
+/*
+ * The chain does not list our account, or lists it with another identity than the one that signs:
+ * nothing is sent, one answer at a time tries whether it is over, and it clears itself.
+ */
+export async function T14(t) {
+  const g = await t.ground();
+  await g.start();
+  for (let k = 0; k < t.times; k++) {
+    await pausedBy(g, () => unregister(g), () => register(g, g.core.address), /InvalidKmsNodeSender/,
+      /^needs you: sending is paused .*InvalidKmsNodeSender; clears when the chain lists this node/);
+    const other = Wallet.createRandom().address;
+    await pausedBy(g, async () => {
+      await unregister(g);
+      await register(g, other);
+    }, async () => {
+      await unregister(g);
+      await register(g, g.core.address);
+    }, /InvalidKmsSigner/, /^needs you: sending is paused .*InvalidKmsSigner/);
+  }
+  await g.finish();
+}
+
+/* The contract is paused, and then not. */
+export async function T15(t) {
+  const g = await t.ground();
+  await g.start();
+  for (let k = 0; k < t.times; k++) {
+    await pausedBy(g, () => g.chain.setup([['manager', 'pause']]), () => g.chain.setup([['manager', 'unpause']]),
+      /EnforcedPause/, /^needs you: nothing\ndegraded: {2}sending is paused .*EnforcedPause; clears when the contract is not paused/);
+  }
+  await g.finish();
+}
+
+/*
+ * Reverts that no profile knows.  Those of many are one trouble: sending pauses and tries by
+ * itself.  That of one is held after 10 s, with its four bytes, and holds up nobody (alone).
+ */
+export async function T16(t) {
+  const g = await t.ground();
+  await g.start();
+  const odd = (request) => g.chain.setup([['manager', 'setOdd', request]]);
+  const { selector } = g.world.manager.interface.getError('OfNoProfile');
+  const words = new RegExp(`reverts with ${selector}, which the profile does not know`);
+  for (let k = 0; k < t.times; k++) {
+    const from = g.look.mark();
+    const counted = await g.look.counters();
+    await odd(2n ** 256n - 1n);
+    const names = await g.ask(8);
+    const line = await g.look.waitLine('T001', { from });
+    assert.match(line.why, words);
+    await g.look.waitStatus(/degraded: {2}sending is paused .*the contract reverts with/);
+    await g.heals(names, landed(g, () => odd(0)));
+    await signedOnce(g, counted, 8);
+    g.look.counted(from, { T001: 1, T002: 1, X010: 0 });
+  }
+  if (t.times > 1) {
+    const from = g.look.mark();
+    await odd(BigInt(g.world.requests.size + 2));
+    const [before, own, after] = await g.ask(3);
+    await g.answered([before, after]);
+    assert.match((await g.look.waitLine('X010', { from, id: own }, 30000)).reason, words);
+    await odd(0);
+    assert.equal((await g.world.cli('retry', own)).code, 0);
+    await g.heals([own], () => {});
+  }
+  await g.finish();
+}
+
+/*
+ * The estimate is well and the transaction reverts, since the answer came meanwhile by another way:
+ * one line with the reason, by a call at its block; it is done, and nothing is sent again.
+ */
+export async function T17(t) {
+  const g = await t.ground();
+  await g.start();
+  for (let k = 0; k < t.times; k++) {
+    const from = g.look.mark();
+    const counted = await g.look.counters();
+    const [name] = await signedAndHeld(g, 1);
+    await answeredBefore(g, name);
+    await g.heals([name], landed(g, () => g.chain.truth()));
+    const row = await g.look.waitState(name, 'done', 2000);
+    assert.match(row.reason, /reverted: KmsSignerAlreadyResponded/);
+    g.look.counted(from, { T004: 1, T001: 0, X010: 0 });
+    assert.equal(await g.look.grown(counted, 'submitter_reverted'), 1);
+    await signedOnce(g, counted, 1);
+  }
+  await g.finish({ open: t.times, reverted: t.times, others: true, vain: () => true });
+}
+
+/* The node says yes and forgets what it took: after a second the same bytes, until they are used. */
+export async function T18(t) {
+  const g = await t.ground({ nodes: 2 });
+  await g.start();
+  const counted = await g.look.counters();
+  for (let k = 0; k < t.times; k++) {
+    await g.chain.lie({ lie: 'dropped', methods: SEND });
+    const names = await g.ask(1);
+    const before = await g.look.counters();
+    await g.look.waitCounter('submitter_resends', (n) => n >= before.submitter_resends + 2);
+    await g.heals(names, landed(g, () => g.chain.truth()));
+  }
+  await signedOnce(g, counted, t.times);
+  assert.equal((await g.look.counters()).submitter_foreign_nonces, 0);
+  await g.finish();
+}
+
+/* Their transactions are in blocks and the node does not say so: asked again, never signed again. */
+async function withoutReceipts(t, lies) {
+  const g = await t.ground();
+  await g.start();
+  const counted = await g.look.counters();
+  for (let k = 0; k < t.times; k++) {
+    const lie = lies[k % lies.length];
+    const { calls } = await g.proxies[0].stats();
+    const before = await g.look.counters();
+    await g.chain.lie({ methods: RECEIPT, ...lie });
+    const names = await g.ask(2);
+    await g.answered(names);
+    await until('receipts are asked for', async () => {
+      return (await g.proxies[0].stats()).calls.eth_getTransactionReceipt >= (calls.eth_getTransactionReceipt ?? 0) + 6;
+    });
+    assert.equal(await g.look.grown(before, 'submitter_included'), 0, JSON.stringify(lie));
+    await g.heals(names, landed(g, () => g.chain.truth()));
+    assert.equal(await g.look.grown(before, 'submitter_included'), 2);
+  }
+  await signedOnce(g, counted, 2 * t.times);
+  const now = await g.look.counters();
+  assert.equal(now.submitter_foreign_nonces, 0);
+  assert.equal(now.submitter_reverted, 0);
+  await g.finish();
+}
+
+/* No receipt of what is included. */
+export const T19 = (t) => withoutReceipts(t, [{ lie: 'no_receipt' }]);
+
+/* Receipts of another transaction, and such whose status is none. */
+export const T22 = (t) => withoutReceipts(t, [{ lie: 'wrong_receipt' }, ...[0, 1, 2, 3, 4, 5, 6].map((by) => ({ lie: 'odd_receipt', by }))]);
+
+const GROUNDS = 8; /* side by side: most of the time is waited */
+
+const REPLY = 300; /* bytes, at most: what comes after it belongs to the next reply */
+
+const upTo = (name, end) => Array.from({ length: end }, (_, at) => [name, at]);
+
+/* The length of a request that sends one transaction. */
+async function requestBytes(t) {
+  const g = await t.ground();
+  await g.start();
+  await g.proxies[0].fault('cut_request', { at: 1e9, match: SEND[0], count: 1 });
+  await g.answered(await g.ask(1));
+  await g.finish();
+  return (await g.proxies[0].stats()).metBytes;
+}
+
+/*
+ * The connection is reset after byte k of a request with a transaction, and after byte k of its
+ * reply; alone for every k of both.  Whether it was taken is not known, so the same bytes go again.
+ */
+export async function T20(t) {
+  const request = await requestBytes(t) + 2; /* numbers in it may grow by a digit */
+  const points = [...upTo('cut_request', request), ...upTo('cut_reply', REPLY)];
+  const step = Math.max(1, Math.floor(points.length / t.times));
+  const left = points.filter((_, i) => i % step === 0).slice(0, t.times);
+  await Promise.all(Array.from({ length: Math.min(GROUNDS, Math.ceil(t.times / 20)) }, async () => {
+    const g = await t.ground();
+    await g.start();
+    const counted = await g.look.counters();
+    let count = 0;
+    for (let point; (point = left.shift()); count++) {
+      const [name, at] = point;
+      await g.proxies[0].fault(name, { at, match: SEND[0], count: 1 });
+      await g.heals(await g.ask(1), landed(g, () => {}));
+    }
+    await signedOnce(g, counted, count);
+    assert.equal((await g.look.counters()).submitter_foreign_nonces, 0);
+    await g.finish();
+  }));
+}
+
+/* The codes that eth_sendRawTransactionSync has, and how nodes say it. */
+const syncCodes = [
+  [4, 'The transaction was added to the mempool but was not processed in time'],
+  [5, 'The transaction was rejected for an unknown reason'],
+  [6, 'nonce gap: the next nonce is another'],
+];
+
+/*
+ * We send by eth_sendRawTransaction, so none of what eth_sendRawTransactionSync may say is asked
+ * for.  A node that says it all the same does no harm: 4 and 5 leave open whether it was taken, so
+ * the same bytes go again, and 6 is an earlier nonce that is missing there.  A node without the
+ * method that we do use is said aloud and the next one is used; it clears itself.
+ */
+export async function T21(t) {
+  await said({ ...t, times: 3 }, syncCodes.map(([code, words]) => ({ code, words })));
+  for (let k = 0; k < t.times; k++) {
+    const alone = k % 2 === 0;
+    const g = await t.ground({ nodes: alone ? 1 : 2 });
+    await g.start();
+    const from = g.look.mark();
+    const counted = await g.look.counters();
+    const words = 'the method eth_sendRawTransaction does not exist/is not available';
+    await g.chain.lie({ lie: 'refused_with', code: -32601, words, methods: SEND, door: 1 });
+    const names = await g.ask(2);
+    if (alone) {
+      assert.match((await g.look.waitLine('T001', { from })).why, /does not take our transactions/);
+      await g.look.waitStatus(/sending is paused .*does not take our transactions/);
+    }
+    await g.heals(names, landed(g, () => alone && g.chain.truth()), alone ? 2000 : 3500); /* a second for each nonce */
+    await signedOnce(g, counted, 2);
+    assert.ok(g.look.lines('T001', { from }).length <= 1);
+    await g.finish();
+  }
+}
+
+/*
+ * The newest blocks leave with our answers in them, to depth 1, 2, ..: what was asked for comes
+ * again in other blocks, and each answer by the same bytes, once.  Both ends of it are in the time:
+ * that the listener sees it, and all that is asked again of Core and storage.
+ */
+export async function T23(t) {
+  const g = await manyAtOnce(t, { chain: { finalized: 200, safe: 100 } });
+  await g.start();
+  const depths = t.times > 8 ? Array.from({ length: t.times }, (_, k) => k + 1) : [1, 2, 7, 64].slice(0, t.times);
+  for (const depth of depths) {
+    const names = await g.ask(Math.min(depth, 8));
+    await g.answered(names);
+    await g.chain.mine(Math.max(0, depth - 2 * names.length));
+    const first = await g.chain.head() - depth + 1;
+    const drop = (await ours(g)).filter(({ block }) => block >= first).map(({ hash }) => hash);
+    assert.ok(drop.length >= 1);
+    const counted = await g.look.counters();
+    await g.heals(names, landed(g, () => g.chain.reorg(depth, { drop })), 4000);
+    assert.equal(await g.look.grown(counted, 'signer_signed'), 0, `depth ${depth}`);
+  }
+  await g.finish();
+}
+
+/*
+ * A node says 2^255 for gas, its price and the base fee, or a number that is merely too high: it is
+ * not believed, nothing is signed by it, and nothing is refused or held for it.
+ */
+export async function T26(t) {
+  const lies = [{ lie: 'huge_gas' }, { lie: 'huge_gas', by: 2 ** 40, methods: ESTIMATE }, { lie: 'huge_gas', by: 9_000_000, methods: ESTIMATE }];
+  const g = await t.ground();
+  await g.start();
+  const counted = await g.look.counters();
+  for (let k = 0; k < t.times; k++) {
+    const before = await g.look.counters();
+    await g.chain.lie(lies[k % lies.length]);
+    const names = await g.ask(3);
+    await g.look.waitCounter('submitter_estimates', (n) => n >= before.submitter_estimates + 9);
+    assert.equal(await g.look.grown(before, 'signer_signed'), 0);
+    await g.heals(names, landed(g, () => g.chain.truth()));
+  }
+  await signedOnce(g, counted, 3 * t.times);
+  for (const { gas, maxFee } of await ours(g)) assert.ok(gas <= 8_000_000 && maxFee <= 1e10, `${gas} gas at ${maxFee}`);
+  const now = await g.look.counters();
+  for (const name of ['executor_held', 'executor_refused']) assert.equal(now[name], 0);
+  await g.finish();
+}
+
+/* All the ways in which a sequencer says that it takes no more now: the same bytes, until it does. */
+export const T27 = (t) => said(t, [
+  'queue full', 'sequencer pending tx pool full, please try again', 'sequencer temporarily not available. Please try again.',
+  'expected surplus dropped below soft threshold', 'expected surplus dropped below hard threshold', 'txpool is full',
+  'transaction pool is full', 'Transaction pool full', 'pool is full', 'mempool is full', 'too many pending transactions',
+  'exceeds the configured limit', 'rate limit exceeded', 'server is busy', 'try again later', 'service temporarily unavailable',
+]);
+
+const RESULT_MAX = 90_000; /* bytes, of executor/kind.h */
+
+/*
+ * An answer that is a byte longer than we take, so that its transaction is one of the L2, is refused
+ * before it is signed; the longest is sent and taken.  And who asks the signer itself for a call of another length
+ * than its arguments have is refused as well.
+ */
+export async function T30(t) {
+  const g = await t.ground();
+  await g.start();
+  for (let k = 0; k < t.times; k++) {
+    const from = g.look.mark();
+    const counted = await g.look.counters();
+    const [plain] = await g.world.askUser(1, { types: [5] });
+    await g.answered([plain]);
+    const payload = g.world.requests.get(plain).expected.length / 2 - 1;
+    const padTo = 64 + RESULT_MAX - payload; /* its share has 64 bytes */
+
+    await g.core.control({ op: 'twist', padTo: padTo + 1 });
+    const [long] = await g.world.askUser(1, { types: [5] });
+    assert.match((await g.look.waitLine('X009', { from, id: long })).reason, /larger than a transaction's data may be/);
+    await g.core.control({ op: 'twist', padTo });
+    const [fits] = await g.world.askUser(1, { types: [5] });
+    await g.heals([fits], landed(g, () => {}), 4000); /* it is asked for, computed and sent in this time */
+    const event = (await g.world.responseEvents()).get(fits);
+    g.world.requests.get(fits).expected = [...event.args[1]][0];
+    await signedOnce(g, counted, 2);
+    await g.core.control({ op: 'clear' });
+    await g.core.forget();
+    assert.equal((await g.world.cli('retry', long)).code, 0);
+    await g.heals([long], landed(g, () => {}));
+  }
+  await g.finish();
+  const how = await hostile('refuses_and_lives', 'who_does_not_read');
+  assert.deepEqual([how.tested, how.passing], [2, 2], how.text);
 }

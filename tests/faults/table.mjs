@@ -45,6 +45,21 @@ const rows = [
   ['T07', 'the base fee rises tenfold, and above the cap', 1, 5, 60, submit.T07],
   ['T09', 'an account without money', 1, 5, 60, submit.T09],
   ['T10', 'more gas is needed than was estimated', 1, 9, 60, submit.T10],
+  ['T12', 'the contract has our answer already', 1, 10, 60, submit.T12],
+  ['T13', 'a node that has not seen the request yet', 1, 10, 90, submit.T13],
+  ['T14', 'the chain does not list this node, or another identity of it', 1, 5, 90, submit.T14],
+  ['T15', 'the contract is paused', 1, 10, 60, submit.T15],
+  ['T16', 'reverts that no profile knows', 1, 5, 90, submit.T16],
+  ['T17', 'the estimate is well and the transaction reverts', 1, 10, 60, submit.T17],
+  ['T18', 'the node says yes and forgets the transaction', 1, 5, 60, submit.T18],
+  ['T19', 'no receipt of what is included', 1, 5, 60, submit.T19],
+  ['T20', 'connections reset after each byte of a transaction or reply', 6, 3000, 1200, submit.T20],
+  ['T21', 'answers of a call that we do not use; a method is missing', 1, 4, 90, submit.T21],
+  ['T22', 'receipts of another transaction, or with an odd status', 1, 8, 120, submit.T22],
+  ['T23', 'our transactions leave the chain with their blocks', 3, 64, 300, submit.T23],
+  ['T26', 'a node says 2^255 for gas and fees', 1, 6, 60, submit.T26],
+  ['T27', 'the sequencer takes no more', 2, 16, 120, submit.T27],
+  ['T30', 'an answer too long for a transaction', 1, 3, 60, submit.T30],
 
   /* what is kept on the disk */
 
