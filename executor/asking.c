@@ -141,7 +141,7 @@ static void common_verdict(struct op *op, enum core_verdict v, const struct core
 
 	switch (v) {
 	case VERDICT_AGAIN:
-		stage_fine(&x->core_stage);
+		stage_reached(&x->core_stage);
 		give_room(op);
 		op_again(op, why);
 		return;
@@ -150,7 +150,7 @@ static void common_verdict(struct op *op, enum core_verdict v, const struct core
 			wait_there(op, TROUBLE_OUTAGE, why);
 			return;
 		}
-		stage_fine(&x->core_stage);
+		stage_reached(&x->core_stage);
 		give_room(op);
 		op_again(op, why);
 		return;
@@ -229,7 +229,7 @@ static void id_conflict(struct op *op, const char *why)
 	if (op->odd++ == 0)
 		log_say(EV_X018_conflict, "id=%s why=\"%s\"", opid_text(op->kind, &op->id, id),
 			reason);
-	stage_fine(&op->x->core_stage);
+	stage_reached(&op->x->core_stage);
 	give_room(op);
 	if (op->odd > ODD_TRIES)
 		op_fire(op, OP_EVENT_hold, reason);
@@ -324,7 +324,7 @@ static void on_forgotten(struct op *op)
 	uint64_t now = loop_now_ms(x->loop);
 	char id[OPID_TEXT];
 
-	stage_fine(&x->core_stage);
+	stage_reached(&x->core_stage);
 	if (x->opt.observes) {
 		give_room(op);
 		observe_missing(op);
@@ -412,13 +412,13 @@ static void on_start(void *owner, const struct core_reply *r)
 	if (r->status == CORE_ABORTED && strstr(r->details, "exist"))
 		v = VERDICT_ASK;	/* how Cores of 2025 said ALREADY_EXISTS */
 	if (r->status == CORE_NOT_FOUND && keeps_preprocessing(op)) {
-		stage_fine(&op->x->core_stage);
+		stage_reached(&op->x->core_stage);
 		give_room(op);
 		keeper_remake(op, why);
 	} else if (v == VERDICT_ASK) {
 		op->asked = true;
 		op->dirty = true;
-		stage_fine(&op->x->core_stage);
+		stage_reached(&op->x->core_stage);
 		ask_result(op);
 	} else if (v == VERDICT_MAYBE) {
 		op->asked = true;

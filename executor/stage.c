@@ -134,6 +134,7 @@ static void pause_stage(struct stage *s, enum trouble t, const char *why)
 		return;		/* an operator's word counts more */
 	if (s->state == STAGE_RUNS)
 		s->paused_ms = clock_mono_ms();
+	s->is_odd = t == TROUBLE_ODD;
 	s->canary_s = canary_wait(s, t);
 	s->canary = NULL;
 	timer_start(s->timer, s->canary_s, 0);
@@ -170,9 +171,8 @@ static void release_all(struct stage *s)
 		s->release(s->owner, op);
 }
 
-void stage_fine(struct stage *s)
+static void resume(struct stage *s)
 {
-	s->odd = 0;
 	if (s->state != STAGE_PAUSED)
 		return;
 	timer_stop(s->timer);
@@ -181,6 +181,18 @@ void stage_fine(struct stage *s)
 		(unsigned long long)((clock_unix_ms() - s->since_ms) / 1000), s->parked);
 	set_state(s, STAGE_RUNS, "");
 	release_all(s);
+}
+
+void stage_fine(struct stage *s)
+{
+	s->odd = 0;
+	resume(s);
+}
+
+void stage_reached(struct stage *s)
+{
+	if (!s->is_odd)
+		resume(s);
 }
 
 void stage_halt(struct stage *s)

@@ -42,6 +42,7 @@ struct stage {
 	uint64_t since_ms;		/* Unix */
 	uint64_t paused_ms; /* monotonic: when its pause began */
 	char why[200];
+	bool is_odd;			/* paused for what was not expected */
 	double canary_s;
 	const struct op *canary;	/* the one that may try meanwhile; NULL: none is out */
 	unsigned odd;			/* odd outcomes in a row within a minute */
@@ -61,7 +62,8 @@ void stage_fini(struct stage *s);
 bool stage_admit(struct stage *s, struct op *op);
 
 void stage_trouble(struct stage *s, enum trouble t, const char *why);
-void stage_fine(struct stage *s);
+void stage_fine(struct stage *s);	/* one came through */
+void stage_reached(struct stage *s);	/* it answers: that is the end of any pause but an odd one */
 
 /* An operator's word. */
 void stage_halt(struct stage *s);

@@ -10,7 +10,7 @@
 #include "submitter/submitter.h"
 
 #define ESTIMATE_TIMEOUT_S 10.0
-#define UNKNOWN_FOR_MS     10000	/* a revert that may be the node's delay is believed then */
+#define UNKNOWN_FOR_MS     10000 /* what may be the node's delay or error is believed then */
 #define UNASKED_FOR_MS     600000	/* a node behind, or a block that will leave */
 #define ALIKE_MAX          5	/* requests that revert alike within a minute are one trouble */
 #define ALIKE_WITHIN_MS    60000
@@ -258,12 +258,13 @@ struct trial {
 	uint64_t op;
 };
 
-static void on_estimated(struct answer *a, uint64_t gas)
+static void on_estimated(struct answer *a, uint64_t gas, const char *node)
 {
 	struct submitter *s = a->lane->s;
 
-	if (gas + gas / 4 > s->max_gas) {
-		answer_failed(a, FAIL_policy, "it needs more gas than sign.max_gas permits");
+	if (gas > s->max_gas || gas + gas / 4 > s->max_gas) {
+		jsonrpc_move_on(a->lane->rpc, node); /* a node may say anything */
+		later_within(a, UNKNOWN_FOR_MS, "it needs more gas than sign.max_gas permits");
 		return;
 	}
 	/* Twice as much: the answer that reaches the contract's threshold does more than was tried,
@@ -285,7 +286,7 @@ static void on_estimate(void *owner, const struct jsonrpc_reply *r)
 	if (!a || a->step != ANSWER_TRYING)
 		return;
 	if (r->outcome == RPC_OK && json_u64(r->result, &gas) == OK) {
-		on_estimated(a, gas);
+		on_estimated(a, gas, r->endpoint);
 	} else if (r->outcome == RPC_ERROR && send_class_of(r->message) == SEND_funds) {
 		lane_pause(l, PAUSE_funds, "our account cannot pay for a transaction");
 		a->step = ANSWER_TRY;

@@ -13,8 +13,9 @@
 
 #define SEND_TIMEOUT_S   10.0
 #define RESEND_MIN_MS    250	/* not taken, or in doubt; then twice as long each time */
-#define RESEND_MAX_MS    2000
+#define RESEND_MAX_MS    1500
 #define UNUSED_MS        1000	/* taken, and its turn has come: perhaps lost; then RESEND_MAX_MS */
+#define NO_METHOD        (-32601)
 #define SEND_BATCH_MAX   16
 
 struct inquiry *new_inquiry(const struct tx *t)
@@ -182,11 +183,11 @@ static void on_taken(struct tx *t)
 	say_sent(t);
 }
 
-static void on_refused(struct tx *t, const char *message)
+static void on_refused(struct tx *t, const struct jsonrpc_reply *r)
 {
 	struct lane *l = t->lane;
 
-	switch (send_class_of(message)) {
+	switch (r->code == NO_METHOD ? SEND_refusing : send_class_of(r->message)) {
 	case SEND_accepted:
 		on_taken(t);
 		return;
@@ -207,6 +208,7 @@ static void on_refused(struct tx *t, const char *message)
 		return;
 	case SEND_refusing:
 		t->step = TX_READY;
+		jsonrpc_move_on(l->rpc, r->endpoint);
 		lane_pause(l, PAUSE_untaken, "the node does not take our transactions");
 		return;
 	case SEND_gap:
@@ -264,7 +266,7 @@ static void on_send_reply(void *owner, const struct jsonrpc_reply *r)
 			doubt_those_behind(t);
 		on_taken(t);
 	} else if (r->outcome == RPC_ERROR)
-		on_refused(t, r->message);
+		on_refused(t, r);
 	else if (r->outcome == RPC_OK || r->outcome == RPC_AMBIGUOUS)
 		on_doubt(t);
 	else {

@@ -138,12 +138,13 @@ export async function X05(t) {
 /*
  * The executor dies while the Core computes: the next one asks it to start again, hears
  * ALREADY_EXISTS, and takes the result, which is checked by the signature over our own handles.
- * What the Core still has to compute is in the time.
+ * What the Core still has to compute is in the time.  (Each time with a new connector: one that dies
+ * soon after it was started is not started again at once.)
  */
 export async function X08(t) {
-  const g = await t.ground();
-  await g.start();
   for (let k = 0; k < t.times; k++) {
+    const g = await t.ground();
+    await g.start();
     await tell(g, 'set', { delayMs: 700 });
     const names = await g.ask(3);
     await computes(g, 3);
@@ -152,9 +153,8 @@ export async function X08(t) {
     const now = (await g.core.stats()).errors;
     const key = 'PublicDecrypt:ALREADY_EXISTS';
     assert.equal(now[key] ?? 0, (errors[key] ?? 0) + 3);
-    await tell(g, 'clear');
+    await g.finish();
   }
-  await g.finish();
 }
 
 /*
@@ -372,6 +372,7 @@ export async function X14(t) {
   const random = seeded(Number(process.env.SEED) || 14);
   const together = 20;
   const g = await t.ground();
+  g.limits.descriptors += 32; /* that many connections to the storage are kept */
   await g.start();
   const pid = g.world.processOf('kms-executor').pid;
   for (let k = 0; k < t.times; k += together) {
@@ -395,27 +396,32 @@ export async function X14(t) {
 export async function X18(t) {
   const g = await t.ground({ config: { finality: { keygen: 'latest' } } });
   await g.start();
-  const slowly = async (kind, ask) => {
-    await tell(g, 'set', { delayMs: 1200 * t.times + 1500 });
+  const slowly = async (kind, methods, ask) => {
+    const calls = async () => {
+      const now = (await g.core.stats()).calls;
+      return methods.reduce((sum, method) => sum + (now[method] ?? 0), 0);
+    };
+    await tell(g, 'set', { delayMs: 1000 * t.times + 1500 });
     const { name, resultId } = await ask();
-    const duplicates = (await g.core.stats()).duplicates;
-    await until('the Core has it', async () => Object.values(await tell(g, 'ids', { kind })).some((n) => n > 0));
+    await until('the Core has it', async () => await calls() > 0);
     for (let k = 0; k < t.times; k++) {
+      const before = await calls();
       if (k % 2) {
         await g.world.killConnector();
         await g.world.startConnector();
       } else {
         g.world.signal('kms-executor');
       }
-      await until('it asked again', async () => (await g.core.stats()).duplicates > duplicates + k);
+      await until('it asked again', async () => await calls() > before);
     }
-    await g.answered([name], 1200 * t.times + 10000);
-    const [[begun, , given]] = Object.values(await g.core.ledger(kind)).slice(-1);
-    assert.ok(begun > t.times && given >= 1, `${begun} starts, ${given} answers`);
+    await g.answered([name], 1000 * t.times + 15000);
+    const all = Object.values(await g.core.ledger(kind));
+    assert.equal(all.length, 1);
+    assert.ok(all[0][2] >= 1, 'its answer was given');
     return resultId;
   };
-  const id = await slowly('preproc', () => g.world.askKey('preprocessKeygen'));
-  await slowly('keygen', () => g.world.askKey('keygen', id));
+  const id = await slowly('preproc', keys.slice(0, 2), () => g.world.askKey('preprocessKeygen'));
+  await slowly('keygen', keys.slice(2, 4), () => g.world.askKey('keygen', id));
   await g.look.waitFine();
   await g.finish();
 }

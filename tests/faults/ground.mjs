@@ -32,7 +32,7 @@ export async function startGround({ nodes = 1, chain, core, bucket, config, ...o
   });
   const look = lookAt(world);
   const self = {
-    world, look, recoveredMs: 0, began: Date.now(), limits: { memoryKb: MEMORY_KB }, descriptors: null,
+    world, look, recoveredMs: 0, began: Date.now(), limits: { memoryKb: MEMORY_KB, descriptors: SPARE }, descriptors: null,
     chain: world.chain, core: world.core, bucket: world.bucket,
     proxies: world.proxies, coreProxy: world.coreProxy, bucketProxy: world.bucketProxy,
   };
@@ -68,11 +68,12 @@ export async function startGround({ nodes = 1, chain, core, bucket, config, ...o
 
   /**
    * The judgement that every case ends with: the chain's ledger, our own log and memory.
-   * `how`: options of world.judge(), open: how many requests stay without an answer of ours, and
-   * ledger: the chain's ledger alone judges (of very many requests).
+   * `how`: options of world.judge(), open: how many requests stay without an answer of ours,
+   * reverted: how many transactions of ours had to revert, and ledger: the chain's ledger alone
+   * judges (of very many requests).
    */
-  self.finish = async ({ open = 0, ledger = false, ...how } = {}) => {
-    const problems = faultsIn(await world.chain.judge(world.node.address), { open });
+  self.finish = async ({ open = 0, reverted = 0, ledger = false, ...how } = {}) => {
+    const problems = faultsIn(await world.chain.judge(world.node.address), { open, reverted });
     if (!ledger) problems.push(...(await world.judge({ unanswered: open > 0, ...how })).problems);
     const lines = world.log().split('\n').length;
     const seconds = (Date.now() - self.began) / 1000;
@@ -81,8 +82,8 @@ export async function startGround({ nodes = 1, chain, core, bucket, config, ...o
     const peak = Object.values(self.peaks()).reduce((a, b) => a + b, 0);
     if (peak > self.limits.memoryKb && !process.env.KMS_SANITIZERS) problems.push(`${peak} KiB of memory`);
     if (self.descriptors && !world.connector.ended) {
-      await until('descriptors are closed', () => !moreDescriptors(self.descriptors, descriptorsOf(world)).length, 5000, 100)
-        .catch(() => problems.push(...moreDescriptors(self.descriptors, descriptorsOf(world))));
+      const more = () => moreDescriptors(self.descriptors, descriptorsOf(world), self.limits.descriptors);
+      await until('descriptors are closed', () => !more().length, 5000, 100).catch(() => problems.push(...more()));
     }
     assert.deepEqual(problems, []);
   };

@@ -1,3 +1,673 @@
 /*
  * submit - what becomes of transactions, and what is said of it.
  */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SigningKey, Wallet, toBeHex } from 'ethers';
+import { decryptionDomain, typesOf } from '../peers/eip712.mjs';
+import { until } from '../peers/process.mjs';
+
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
+const built = path.join(root, process.env.B ?? 'build');
+const SEND = ['eth_sendRawTransaction'];
+const RECEIPT = ['eth_getTransactionReceipt'];
+const ESTIMATE = ['eth_estimateGas'];
+
+const ours = async (g) => {
+  const me = g.world.node.address.toLowerCase();
+  return (await g.chain.ledger()).rows.filter(({ from }) => from.toLowerCase() === me);
+};
+
+/** Nothing was signed for these but one transaction each, and nothing else but its bytes was sent. */
+async function signedOnce(g, counted, count) {
+  assert.equal(await g.look.grown(counted, 'signer_signed'), count);
+  const hashes = new Map();
+  for (const { nonce, hash } of await ours(g)) hashes.set(nonce, (hashes.get(nonce) ?? new Set()).add(hash));
+  for (const [nonce, set] of hashes) assert.equal(set.size, 1, `nonce ${nonce} has ${set.size} transactions`);
+}
+
+/** Ends a fault by end(), then waits until nothing of ours is on its way any more. */
+const landed = (g, end) => async () => {
+  await end();
+  await g.look.waitCounter('submitter_in_flight', (n) => n === 0);
+};
+
+/** The right answer to a public decryption, as the Core signs it: the call's data. */
+async function answerOf(g, name) {
+  const { id, handles, expected } = g.world.requests.get(name);
+  const wallet = new Wallet(new SigningKey(g.core.key));
+  const domain = decryptionDomain(g.chain.chainId, g.world.manager.target);
+  const value = { ctHandles: handles, decryptedResult: expected, extraData: '0x' };
+  const signature = await wallet.signTypedData(domain, typesOf('PublicDecryptVerification'), value);
+  return g.world.manager.interface.encodeFunctionData('publicDecryptionResponse', [id, expected, signature]);
+}
+
+/** The contract has our signer's answer, from another account of this node. */
+async function answeredBefore(g, name) {
+  g.twin ??= Wallet.createRandom().address;
+  await g.chain.setup([['httpz', 'addKmsNode', g.twin, g.core.address, '127.0.0.1']]);
+  await g.chain.send([{ from: g.twin, to: g.world.manager.target, data: await answerOf(g, name) }]);
+}
+
+/** Answers are signed and not taken: until then each is refused as by a sequencer that is full. */
+async function signedAndHeld(g, count) {
+  const counted = await g.look.counters();
+  await g.chain.lie({ lie: 'busy', methods: SEND });
+  const names = await g.ask(count);
+  await g.look.waitCounter('signer_signed', (n) => n >= counted.signer_signed + count);
+  return names;
+}
+
+/** A ground where many requests are worked on at once: so many connections to the storage are kept. */
+async function manyAtOnce(t, options) {
+  const g = await t.ground(options);
+  g.limits.descriptors += 32;
+  return g;
+}
+
+/*
+ * The node takes a transaction and its answer is lost: the nonce is found used, the receipt is that
+ * of our own bytes, nothing is signed or sent again in vain.
+ */
+export async function T01(t) {
+  const g = await t.ground();
+  await g.start();
+  const counted = await g.look.counters();
+  for (let k = 0; k < t.times; k++) {
+    await g.chain.lie({ lie: 'lost_reply', methods: SEND }, { lie: 'no_receipt', methods: RECEIPT, count: 2 });
+    const names = await g.ask(4);
+    await g.heals(names, landed(g, () => g.chain.truth()));
+  }
+  await signedOnce(g, counted, 4 * t.times);
+  assert.equal((await g.look.counters()).submitter_foreign_nonces, 0);
+  await g.finish();
+}
+
+/*
+ * Another program uses our account: it answers one of our requests itself.  An alarm with both
+ * nonces, then the account must be quiet for 10 s, the chain's nonce is adopted, and what is still
+ * open is signed again; nothing is paid twice.  (No freeze: design, section 9.)  Alone also with
+ * answers that were signed before, whose nonces are then another's.
+ */
+export async function T02(t) {
+  const g = await t.ground();
+  await g.start();
+  for (let k = 0; k < t.times; k++) {
+    const from = g.look.mark();
+    const counted = await g.look.counters();
+    const late = k % 2 === 1;
+    let names;
+    if (late) {
+      names = await signedAndHeld(g, 3);
+    } else {
+      assert.equal((await g.world.cli('pause', 'sending')).code, 0);
+      names = await g.ask(3);
+      for (const name of names) await g.look.waitState(name, 'submitting');
+    }
+    await g.world.node.sendTransaction({ to: g.world.manager.target, data: await answerOf(g, names[1]), gasLimit: 2_000_000,
+      maxFeePerGas: 10n ** 9n, maxPriorityFeePerGas: 0n, nonce: await g.world.node.getNonce() });
+    const alarm = await g.look.waitLine('T003', { from });
+    assert.ok(alarm.hint);
+    const end = late ? () => g.chain.truth() : () => g.world.cli('continue', 'sending');
+    await g.heals(names, landed(g, end), late ? 60000 : 14000); /* 10 s of quiet; 20 s until bytes are given up, once each */
+    if (!late) g.look.counted(from, { T003: 1, T008: 1 });
+    g.look.counted(from, { T004: 0, X010: 0 });
+    assert.ok(await g.look.grown(counted, 'submitter_foreign_nonces') >= 1);
+    await g.look.waitState(names[1], 'done');
+  }
+  await g.finish();
+}
+
+/*
+ * The node says that it took the first of 16 transactions and has not: the others wait there for
+ * what is missing, and are refused.  All 16 come again in their order, each as it was.  A node
+ * holds what comes too early for a second, and bytes are sent again after one.
+ */
+export async function T03(t) {
+  const g = await manyAtOnce(t);
+  await g.start();
+  const counted = await g.look.counters();
+  for (let k = 0; k < t.times; k++) {
+    await g.chain.lie({ lie: 'dropped', methods: SEND, count: 1 });
+    const names = await g.ask(16, { perTx: 16, distinct: 4 });
+    await g.heals(names, landed(g, () => {}), 4500);
+    await g.chain.truth();
+  }
+  await signedOnce(g, counted, 16 * t.times);
+  await g.finish();
+}
+
+/** The signer's own tests of whoever owns its socket; by the built program. */
+function hostile(...names) {
+  const words = ['--jobs', '2', '--filter', `signer/@(${names.join('|')})`];
+  return new Promise((resolve, reject) => {
+    const child = spawn(path.join(built, 'test', 'system', 'signer_test'), words, {
+      cwd: root, env: { ...process.env, KMS_SIGNER: path.join(built, 'bin', 'kms-signer') },
+    });
+    let text = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => { text += part; });
+    child.on('error', reject);
+    child.on('exit', () => {
+      // eslint-disable-next-line no-control-regex
+      const plain = text.replace(/\x1b\[[0-9;]*m/g, '');
+      const [, tested, passing] = /Tested: (\d+) \| Passing: (\d+)/.exec(plain) ?? [];
+      resolve({ tested: Number(tested), passing: Number(passing), text: plain });
+    });
+  });
+}
+
+/*
+ * One nonce for two answers: with a submitter that is killed again and again while it has many, and
+ * with a hostile one at the signer's socket, which asks for one nonce or request more than once.
+ */
+export async function T04(t) {
+  const g = await manyAtOnce(t);
+  await g.start();
+  const names = [];
+  for (let k = 0; k < t.times; k++) {
+    const counted = await g.look.counters();
+    names.push(...await g.ask(24, { perTx: 8, distinct: 4 }));
+    await g.look.waitCounter('signer_signed', (n) => n > counted.signer_signed);
+    g.world.signal('kms-submitter');
+    if (k % 2) g.world.signal('kms-signer');
+  }
+  await g.answered(names);
+  await g.look.waitFine();
+  await g.finish();
+  const how = await hostile('signs_once_for_ever', 'another_answer', 'nonces');
+  assert.deepEqual([how.tested, how.passing], [3, 3], how.text);
+}
+
+/** Each of these words, once from a node that took the transaction and once from one that did not. */
+async function said(t, words) {
+  const g = await t.ground();
+  await g.start();
+  const counted = await g.look.counters();
+  const list = words.slice(0, t.times);
+  for (const one of list) {
+    for (const lie of ['taken_with', 'refused_with']) {
+      await g.chain.lie({ lie, methods: SEND, count: 1, ...(one.code ? one : { words: one }) });
+      const names = await g.ask(1);
+      await g.heals(names, landed(g, () => {}));
+      assert.deepEqual(await g.chain.truth(), { [lie]: 1 }, JSON.stringify(one));
+    }
+  }
+  await signedOnce(g, counted, 2 * list.length);
+  const now = await g.look.counters();
+  for (const name of ['submitter_foreign_nonces', 'submitter_reverted', 'executor_held', 'executor_refused']) {
+    assert.equal(now[name], 0, name);
+  }
+  await g.finish();
+}
+
+/*
+ * All the ways in which nodes say that they know a transaction: the receipt is waited for, and
+ * should it be missing all the same, the same bytes are sent again.
+ */
+export const T05 = (t) => said(t, [
+  'already known', 'known transaction: 0x2f1a', 'ALREADY_EXISTS: already known', 'Known transaction', 'AlreadyKnown',
+  'already imported', 'Transaction with the same hash was already imported.', 'transaction already imported',
+  'tx already in mempool', 'already in mempool', 'tx already exists in cache', 'transaction already exists',
+  'Transaction already in pool', 'existing tx with same hash', 'INTERNAL_ERROR: existing tx with same hash',
+  'duplicate transaction', 'transaction is already known', 'ALREADY_EXISTS', 'already known transaction',
+  'err: already known (supplied gas 21000)', 'Pooled transaction already exists', 'hash already exists',
+  'TRANSACTION_ALREADY_KNOWN', 'tx already known', 'transaction already pending', 'Already Known', 'KNOWN TRANSACTION',
+]);
+
+/* Words that look like those and mean the opposite, or nothing: ambiguous, so the same bytes only. */
+export const T06 = (t) => said(t, [
+  'unknown transaction', 'Unknown transaction 0x2f1a', 'transaction not found', 'not found', 'could not find transaction',
+  'requested transaction not found', 'unknown tx', 'the transaction is not known', 'missing transaction', 'no such transaction',
+  'UNKNOWN_TRANSACTION', 'header not found', '', 'null', 'Internal error', 'internal server error', 'oops',
+  'unknown account', 'unmarshal error', 'EOF', 'i/o timeout', 'context deadline exceeded', 'connection refused',
+]);
+
+/*
+ * The base fee rises tenfold between a look and a signature, again and again: the same call at the
+ * same nonce with a higher fee, at once.  Above the cap everything waits and says so, and goes on
+ * when the fee is lower.
+ */
+export async function T07(t) {
+  const g = await t.ground({ config: { sign: { max_fee: '5gwei' } } });
+  await g.start();
+  const low = 100_000_000;
+  for (let k = 0; k < t.times; k++) {
+    const from = g.look.mark();
+    const counted = await g.look.counters();
+    const names = await signedAndHeld(g, 2);
+    await g.chain.set({ baseFee: 10 * low });
+    await g.chain.mine();
+    await g.heals(names, landed(g, () => g.chain.truth()));
+    const raised = (await ours(g)).filter(({ verdict }) => verdict === 'accepted').slice(-2);
+    for (const { maxFee } of raised) assert.ok(maxFee >= 10 * low, `${maxFee} wei`);
+    assert.equal(await g.look.grown(counted, 'signer_next_nonce'), 2);
+
+    await g.chain.set({ baseFee: 100 * low });
+    await g.chain.mine();
+    const more = await g.ask(2);
+    const line = await g.look.waitLine('T001', { from });
+    assert.match(line.why, /the base fee is 10\.000 gwei, sign\.max_fee 5\.000 gwei/);
+    await g.look.waitStatus(/^needs you: nothing\ndegraded: {2}sending is paused .*base fee/);
+    const signed = await g.look.counters();
+    await g.look.waitCounter('submitter_rpc_calls', (n) => n > signed.submitter_rpc_calls);
+    assert.equal(await g.look.grown(signed, 'signer_signed'), 0);
+    await g.heals(more, landed(g, async () => {
+      await g.chain.set({ baseFee: low });
+      await g.chain.mine();
+    }));
+    g.look.counted(from, { T001: 1, T002: 1 });
+  }
+  await g.finish();
+}
+
+/* An account without money: sending waits, nothing else does, and one line says it, until it has some. */
+export async function T09(t) {
+  const g = await t.ground();
+  const { address } = g.world.node;
+  await g.start();
+  for (let k = 0; k < t.times; k++) {
+    const from = g.look.mark();
+    await g.chain.fund(address, 0);
+    const names = await g.ask(4);
+    assert.match((await g.look.waitLine('T001', { from })).why, /cannot pay/);
+    const status = await g.look.waitStatus(/^needs you: sending is paused .*clears when the account is funded/);
+    assert.equal(status.code, 2);
+    for (const name of names) await g.look.waitState(name, 'submitting'); /* it listens and computes all the same */
+    await g.heals(names, landed(g, () => g.chain.fund(address, 100)));
+    g.look.counted(from, { T001: 1, T002: 1, T004: 0 });
+  }
+  await g.finish();
+}
+
+/*
+ * "intrinsic gas too low", as when the price of the parent chain's gas jumps after the estimate:
+ * the same call at the same nonce with a quarter more, until it is enough.
+ */
+export async function T10(t) {
+  const g = await t.ground();
+  await g.start();
+  const words = ['intrinsic gas too low: have 21000, want 53000', 'intrinsic gas too low', 'gas required exceeds allowance (30000)'];
+  for (let k = 0; k < t.times; k++) {
+    const counted = await g.look.counters();
+    const before = (await ours(g)).slice(-1)[0];
+    await g.chain.lie({ lie: 'refused_with', words: words[k % words.length], methods: SEND, count: 3 });
+    const names = await g.ask(1);
+    await g.heals(names, landed(g, () => {}));
+    assert.equal(await g.look.grown(counted, 'signer_next_nonce'), 1);
+    const last = (await ours(g)).slice(-1)[0];
+    if (before) assert.ok(k || last.gas > before.gas);
+    assert.equal((await g.chain.truth()).refused_with, 3);
+  }
+  await g.finish();
+}
+
+/* The contract has our answer already: done, by nobody's transaction now, and nothing is paid. */
+export async function T12(t) {
+  const g = await t.ground();
+  await g.start();
+  const counted = await g.look.counters();
+  for (let k = 0; k < t.times; k++) {
+    assert.equal((await g.world.cli('pause', 'sending')).code, 0);
+    const [name] = await g.ask(1);
+    await g.look.waitState(name, 'submitting');
+    await answeredBefore(g, name);
+    assert.equal((await g.world.cli('continue', 'sending')).code, 0);
+    const row = await g.look.waitState(name, 'done', 2000);
+    assert.match(row.reason, /KmsSignerAlreadyResponded/);
+  }
+  assert.equal(await g.look.grown(counted, 'signer_signed'), 0);
+  assert.equal(await g.look.grown(counted, 'executor_done_before'), t.times);
+  await g.finish({ open: t.times, others: true });
+}
+
+/*
+ * A node that has not seen the request yet: its "not requested" is not believed.  With a second
+ * node that one is asked; with none it is asked again until it has caught up.
+ */
+export async function T13(t) {
+  for (let k = 0; k < t.times; k++) {
+    const alone = k % 2 === 1 || t.times === 1;
+    const g = await t.ground({ nodes: alone ? 1 : 2 });
+    await g.start();
+    const from = g.look.mark();
+    const counted = await g.look.counters();
+    await g.chain.mine(20);
+    await g.chain.lie({ lie: 'lagging', by: 8, methods: ESTIMATE, door: 1 });
+    const names = await g.ask(3);
+    if (alone) {
+      await g.look.waitCounter('submitter_preflight_reverts', (n) => n >= counted.submitter_preflight_reverts + 6);
+      assert.equal(await g.look.grown(counted, 'signer_signed'), 0);
+    }
+    await g.heals(names, landed(g, () => alone && g.chain.truth()));
+    await signedOnce(g, counted, 3);
+    g.look.counted(from, { T001: 0, X010: 0, X009: 0 });
+    await g.finish();
+  }
+}
+
+/** What stands between us and the contract: how it begins, how it ends, what is said meanwhile. */
+async function pausedBy(g, begin, end, why, status) {
+  const from = g.look.mark();
+  const counted = await g.look.counters();
+  await begin();
+  const names = await g.ask(4);
+  assert.match((await g.look.waitLine('T001', { from })).why, why);
+  await g.look.waitStatus(status);
+  assert.equal((await g.look.counters()).executor_paused_sending, 1);
+  assert.equal(await g.look.grown(counted, 'signer_signed'), 0);
+  await g.heals(names, landed(g, end));
+  await signedOnce(g, counted, names.length);
+  g.look.counted(from, { T001: 1, T002: 1, X021: 1, X022: 1, T004: 0, X010: 0 });
+}
+
+const register = (g, identity) => g.chain.setup([['httpz', 'addKmsNode', g.world.node.address, identity, '127.0.0.1']]);
+const unregister = (g) => g.chain.setup([['httpz', 'removeKmsNode', g.world.node.address]]);
+
+/*
+ * The chain does not list our account, or lists it with another identity than the one that signs:
+ * nothing is sent, one answer at a time tries whether it is over, and it clears itself.
+ */
+export async function T14(t) {
+  const g = await t.ground();
+  await g.start();
+  for (let k = 0; k < t.times; k++) {
+    await pausedBy(g, () => unregister(g), () => register(g, g.core.address), /InvalidKmsNodeSender/,
+      /^needs you: sending is paused .*InvalidKmsNodeSender; clears when the chain lists this node/);
+    const other = Wallet.createRandom().address;
+    await pausedBy(g, async () => {
+      await unregister(g);
+      await register(g, other);
+    }, async () => {
+      await unregister(g);
+      await register(g, g.core.address);
+    }, /InvalidKmsSigner/, /^needs you: sending is paused .*InvalidKmsSigner/);
+  }
+  await g.finish();
+}
+
+/* The contract is paused, and then not. */
+export async function T15(t) {
+  const g = await t.ground();
+  await g.start();
+  for (let k = 0; k < t.times; k++) {
+    await pausedBy(g, () => g.chain.setup([['manager', 'pause']]), () => g.chain.setup([['manager', 'unpause']]),
+      /EnforcedPause/, /^needs you: nothing\ndegraded: {2}sending is paused .*EnforcedPause; clears when the contract is not paused/);
+  }
+  await g.finish();
+}
+
+/*
+ * Reverts that no profile knows.  Those of many are one trouble: sending pauses and tries by
+ * itself.  That of one is held after 10 s, with its four bytes, and holds up nobody (alone).
+ */
+export async function T16(t) {
+  const g = await t.ground();
+  await g.start();
+  const odd = (request) => g.chain.setup([['manager', 'setOdd', request]]);
+  const { selector } = g.world.manager.interface.getError('OfNoProfile');
+  const words = new RegExp(`reverts with ${selector}, which the profile does not know`);
+  for (let k = 0; k < t.times; k++) {
+    const from = g.look.mark();
+    const counted = await g.look.counters();
+    await odd(2n ** 256n - 1n);
+    const names = await g.ask(8);
+    const line = await g.look.waitLine('T001', { from });
+    assert.match(line.why, words);
+    await g.look.waitStatus(/degraded: {2}sending is paused .*the contract reverts with/);
+    await g.heals(names, landed(g, () => odd(0)));
+    await signedOnce(g, counted, 8);
+    g.look.counted(from, { T001: 1, T002: 1, X010: 0 });
+  }
+  if (t.times > 1) {
+    const from = g.look.mark();
+    await odd(BigInt(g.world.requests.size + 2));
+    const [before, own, after] = await g.ask(3);
+    await g.answered([before, after]);
+    assert.match((await g.look.waitLine('X010', { from, id: own }, 30000)).reason, words);
+    await odd(0);
+    assert.equal((await g.world.cli('retry', own)).code, 0);
+    await g.heals([own], () => {});
+  }
+  await g.finish();
+}
+
+/*
+ * The estimate is well and the transaction reverts, since the answer came meanwhile by another way:
+ * one line with the reason, by a call at its block; it is done, and nothing is sent again.
+ */
+export async function T17(t) {
+  const g = await t.ground();
+  await g.start();
+  for (let k = 0; k < t.times; k++) {
+    const from = g.look.mark();
+    const counted = await g.look.counters();
+    const [name] = await signedAndHeld(g, 1);
+    await answeredBefore(g, name);
+    await g.heals([name], landed(g, () => g.chain.truth()));
+    const row = await g.look.waitState(name, 'done', 2000);
+    assert.match(row.reason, /reverted: KmsSignerAlreadyResponded/);
+    g.look.counted(from, { T004: 1, T001: 0, X010: 0 });
+    assert.equal(await g.look.grown(counted, 'submitter_reverted'), 1);
+    await signedOnce(g, counted, 1);
+  }
+  await g.finish({ open: t.times, reverted: t.times, others: true, vain: () => true });
+}
+
+/* The node says yes and forgets what it took: after a second the same bytes, until they are used. */
+export async function T18(t) {
+  const g = await t.ground({ nodes: 2 });
+  await g.start();
+  const counted = await g.look.counters();
+  for (let k = 0; k < t.times; k++) {
+    await g.chain.lie({ lie: 'dropped', methods: SEND });
+    const names = await g.ask(1);
+    const before = await g.look.counters();
+    await g.look.waitCounter('submitter_resends', (n) => n >= before.submitter_resends + 2);
+    await g.heals(names, landed(g, () => g.chain.truth()));
+  }
+  await signedOnce(g, counted, t.times);
+  assert.equal((await g.look.counters()).submitter_foreign_nonces, 0);
+  await g.finish();
+}
+
+/* Their transactions are in blocks and the node does not say so: asked again, never signed again. */
+async function withoutReceipts(t, lies) {
+  const g = await t.ground();
+  await g.start();
+  const counted = await g.look.counters();
+  for (let k = 0; k < t.times; k++) {
+    const lie = lies[k % lies.length];
+    const { calls } = await g.proxies[0].stats();
+    const before = await g.look.counters();
+    await g.chain.lie({ methods: RECEIPT, ...lie });
+    const names = await g.ask(2);
+    await g.answered(names);
+    await until('receipts are asked for', async () => {
+      return (await g.proxies[0].stats()).calls.eth_getTransactionReceipt >= (calls.eth_getTransactionReceipt ?? 0) + 6;
+    });
+    assert.equal(await g.look.grown(before, 'submitter_included'), 0, JSON.stringify(lie));
+    await g.heals(names, landed(g, () => g.chain.truth()));
+    assert.equal(await g.look.grown(before, 'submitter_included'), 2);
+  }
+  await signedOnce(g, counted, 2 * t.times);
+  const now = await g.look.counters();
+  assert.equal(now.submitter_foreign_nonces, 0);
+  assert.equal(now.submitter_reverted, 0);
+  await g.finish();
+}
+
+/* No receipt of what is included. */
+export const T19 = (t) => withoutReceipts(t, [{ lie: 'no_receipt' }]);
+
+/* Receipts of another transaction, and such whose status is none. */
+export const T22 = (t) => withoutReceipts(t, [{ lie: 'wrong_receipt' }, ...[0, 1, 2, 3, 4, 5, 6].map((by) => ({ lie: 'odd_receipt', by }))]);
+
+const GROUNDS = 8; /* side by side: most of the time is waited */
+
+const REPLY = 300; /* bytes, at most: what comes after it belongs to the next reply */
+
+const upTo = (name, end) => Array.from({ length: end }, (_, at) => [name, at]);
+
+/* The length of a request that sends one transaction. */
+async function requestBytes(t) {
+  const g = await t.ground();
+  await g.start();
+  await g.proxies[0].fault('cut_request', { at: 1e9, match: SEND[0], count: 1 });
+  await g.answered(await g.ask(1));
+  await g.finish();
+  return (await g.proxies[0].stats()).metBytes;
+}
+
+/*
+ * The connection is reset after byte k of a request with a transaction, and after byte k of its
+ * reply; alone for every k of both.  Whether it was taken is not known, so the same bytes go again.
+ */
+export async function T20(t) {
+  const request = await requestBytes(t) + 2; /* numbers in it may grow by a digit */
+  const points = [...upTo('cut_request', request), ...upTo('cut_reply', REPLY)];
+  const step = Math.max(1, Math.floor(points.length / t.times));
+  const left = points.filter((_, i) => i % step === 0).slice(0, t.times);
+  await Promise.all(Array.from({ length: Math.min(GROUNDS, Math.ceil(t.times / 20)) }, async () => {
+    const g = await t.ground();
+    await g.start();
+    const counted = await g.look.counters();
+    let count = 0;
+    for (let point; (point = left.shift()); count++) {
+      const [name, at] = point;
+      await g.proxies[0].fault(name, { at, match: SEND[0], count: 1 });
+      await g.heals(await g.ask(1), landed(g, () => {}));
+    }
+    await signedOnce(g, counted, count);
+    assert.equal((await g.look.counters()).submitter_foreign_nonces, 0);
+    await g.finish();
+  }));
+}
+
+/* The codes that eth_sendRawTransactionSync has, and how nodes say it. */
+const syncCodes = [
+  [4, 'The transaction was added to the mempool but was not processed in time'],
+  [5, 'The transaction was rejected for an unknown reason'],
+  [6, 'nonce gap: the next nonce is another'],
+];
+
+/*
+ * We send by eth_sendRawTransaction, so none of what eth_sendRawTransactionSync may say is asked
+ * for.  A node that says it all the same does no harm: 4 and 5 leave open whether it was taken, so
+ * the same bytes go again, and 6 is an earlier nonce that is missing there.  A node without the
+ * method that we do use is said aloud and the next one is used; it clears itself.
+ */
+export async function T21(t) {
+  await said({ ...t, times: 3 }, syncCodes.map(([code, words]) => ({ code, words })));
+  for (let k = 0; k < t.times; k++) {
+    const alone = k % 2 === 0;
+    const g = await t.ground({ nodes: alone ? 1 : 2 });
+    await g.start();
+    const from = g.look.mark();
+    const counted = await g.look.counters();
+    const words = 'the method eth_sendRawTransaction does not exist/is not available';
+    await g.chain.lie({ lie: 'refused_with', code: -32601, words, methods: SEND, door: 1 });
+    const names = await g.ask(2);
+    if (alone) {
+      assert.match((await g.look.waitLine('T001', { from })).why, /does not take our transactions/);
+      await g.look.waitStatus(/sending is paused .*does not take our transactions/);
+    }
+    await g.heals(names, landed(g, () => alone && g.chain.truth()), alone ? 2000 : 3500); /* a second for each nonce */
+    await signedOnce(g, counted, 2);
+    assert.ok(g.look.lines('T001', { from }).length <= 1);
+    await g.finish();
+  }
+}
+
+/*
+ * The newest blocks leave with our answers in them, to depth 1, 2, ..: what was asked for comes
+ * again in other blocks, and each answer by the same bytes, once.  Both ends of it are in the time:
+ * that the listener sees it, and all that is asked again of Core and storage.
+ */
+export async function T23(t) {
+  const g = await manyAtOnce(t, { chain: { finalized: 200, safe: 100 } });
+  await g.start();
+  const depths = t.times > 8 ? Array.from({ length: t.times }, (_, k) => k + 1) : [1, 2, 7, 64].slice(0, t.times);
+  for (const depth of depths) {
+    const names = await g.ask(Math.min(depth, 8));
+    await g.answered(names);
+    await g.chain.mine(Math.max(0, depth - 2 * names.length));
+    const first = await g.chain.head() - depth + 1;
+    const drop = (await ours(g)).filter(({ block }) => block >= first).map(({ hash }) => hash);
+    assert.ok(drop.length >= 1);
+    const counted = await g.look.counters();
+    await g.heals(names, landed(g, () => g.chain.reorg(depth, { drop })), 4000);
+    assert.equal(await g.look.grown(counted, 'signer_signed'), 0, `depth ${depth}`);
+  }
+  await g.finish();
+}
+
+/*
+ * A node says 2^255 for gas, its price and the base fee, or a number that is merely too high: it is
+ * not believed, nothing is signed by it, and nothing is refused or held for it.
+ */
+export async function T26(t) {
+  const lies = [{ lie: 'huge_gas' }, { lie: 'huge_gas', by: 2 ** 40, methods: ESTIMATE }, { lie: 'huge_gas', by: 9_000_000, methods: ESTIMATE }];
+  const g = await t.ground();
+  await g.start();
+  const counted = await g.look.counters();
+  for (let k = 0; k < t.times; k++) {
+    const before = await g.look.counters();
+    await g.chain.lie(lies[k % lies.length]);
+    const names = await g.ask(3);
+    await g.look.waitCounter('submitter_estimates', (n) => n >= before.submitter_estimates + 9);
+    assert.equal(await g.look.grown(before, 'signer_signed'), 0);
+    await g.heals(names, landed(g, () => g.chain.truth()));
+  }
+  await signedOnce(g, counted, 3 * t.times);
+  for (const { gas, maxFee } of await ours(g)) assert.ok(gas <= 8_000_000 && maxFee <= 1e10, `${gas} gas at ${maxFee}`);
+  const now = await g.look.counters();
+  for (const name of ['executor_held', 'executor_refused']) assert.equal(now[name], 0);
+  await g.finish();
+}
+
+/* All the ways in which a sequencer says that it takes no more now: the same bytes, until it does. */
+export const T27 = (t) => said(t, [
+  'queue full', 'sequencer pending tx pool full, please try again', 'sequencer temporarily not available. Please try again.',
+  'expected surplus dropped below soft threshold', 'expected surplus dropped below hard threshold', 'txpool is full',
+  'transaction pool is full', 'Transaction pool full', 'pool is full', 'mempool is full', 'too many pending transactions',
+  'exceeds the configured limit', 'rate limit exceeded', 'server is busy', 'try again later', 'service temporarily unavailable',
+]);
+
+const RESULT_MAX = 90_000; /* bytes, of executor/kind.h */
+
+/*
+ * An answer that is a byte longer than we take, so that its transaction is one of the L2, is refused
+ * before it is signed; the longest is sent and taken.  And who asks the signer itself for a call of another length
+ * than its arguments have is refused as well.
+ */
+export async function T30(t) {
+  const g = await t.ground();
+  await g.start();
+  for (let k = 0; k < t.times; k++) {
+    const from = g.look.mark();
+    const counted = await g.look.counters();
+    const [plain] = await g.world.askUser(1, { types: [5] });
+    await g.answered([plain]);
+    const payload = g.world.requests.get(plain).expected.length / 2 - 1;
+    const padTo = 64 + RESULT_MAX - payload; /* its share has 64 bytes */
+
+    await g.core.control({ op: 'twist', padTo: padTo + 1 });
+    const [long] = await g.world.askUser(1, { types: [5] });
+    assert.match((await g.look.waitLine('X009', { from, id: long })).reason, /larger than a transaction's data may be/);
+    await g.core.control({ op: 'twist', padTo });
+    const [fits] = await g.world.askUser(1, { types: [5] });
+    await g.heals([fits], landed(g, () => {}), 4000); /* it is asked for, computed and sent in this time */
+    const event = (await g.world.responseEvents()).get(fits);
+    g.world.requests.get(fits).expected = [...event.args[1]][0];
+    await signedOnce(g, counted, 2);
+    await g.core.control({ op: 'clear' });
+    await g.core.forget();
+    assert.equal((await g.world.cli('retry', long)).code, 0);
+    await g.heals([long], landed(g, () => {}));
+  }
+  await g.finish();
+  const how = await hostile('refuses_and_lives', 'who_does_not_read');
+  assert.deepEqual([how.tested, how.passing], [2, 2], how.text);
+}

@@ -326,8 +326,9 @@ test('a request or its reply is cut after any of its bytes, the others are whole
     assert.deepEqual(seen.splice(0), ['one', 'two'], 'both came whole');
   }
   assert.equal((await post(front, 'two')).text, 'right: two');
-  const { acted } = await front.stats();
+  const { acted, metBytes } = await front.stats();
   assert.deepEqual([acted.cut_request, acted.cut_reply], [3, 3]);
+  assert.ok(metBytes > 60 && metBytes < 1000, `${metBytes} bytes of a request`);
 });
 
 test('requests that come in pieces and together are told apart', async () => {

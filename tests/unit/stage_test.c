@@ -56,6 +56,8 @@ Test(stage, five_odd_ones_pause_it, .init = begin)
 	cr_assert_eq(t.stage.state, STAGE_RUNS);
 	stage_trouble(&t.stage, TROUBLE_ODD, "odd");
 	cr_assert_eq(t.stage.state, STAGE_PAUSED);
+	stage_reached(&t.stage);
+	cr_assert_eq(t.stage.state, STAGE_PAUSED, "that it answers was never the trouble");
 	stage_fine(&t.stage);
 	cr_assert_eq(t.stage.state, STAGE_RUNS);
 	/* counted anew */

@@ -216,8 +216,9 @@ static const char *on_stats(void *owner, const cJSON *m, struct text *t)
 	check(calls != NULL);
 	text_add(t, "{\"connections\":%" PRIu64 ",\"open\":%" PRIu64 ",\"bytesIn\":%" PRIu64,
 		 p->connections, p->open, p->bytes[UP]);
-	text_add(t, ",\"bytesOut\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"calls\":", p->bytes[DOWN],
-		 p->requests);
+	text_add(t, ",\"bytesOut\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"metBytes\":%" PRIu64,
+		 p->bytes[DOWN], p->requests, p->met_bytes);
+	text_add(t, ",\"calls\":");
 	text_bytes(t, bytes_str(calls));
 	text_add(t, ",\"acted\":{");
 	for (int i = FAULT_none + 1; i < FAULTS_COUNT; i++) {

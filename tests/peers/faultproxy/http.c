@@ -114,6 +114,7 @@ static void request(struct pair *pair, struct bytes all, struct bytes head)
 	count_calls(pair->proxy, BYTES(all.p + head.len, all.len - head.len));
 	if (rule_meet(pair->proxy, LEVEL_HTTP, all, &rule)) {
 		pair->proxy->acted[rule.fault.name]++;
+		pair->proxy->met_bytes = all.len;
 		if (!is_cut(pair, &rule)) {
 			add_answer(down, &rule);
 			flow_pump(down);

@@ -139,6 +139,7 @@ struct proxy {
 	struct pair *pairs, *gone;
 	struct rule *rules;
 	uint64_t connections, open, bytes[DIRS], requests, acted[FAULTS_COUNT];
+	uint64_t met_bytes; /* of the last request that met a rule */
 	cJSON *calls;			/* JSON-RPC methods that were asked for; owned */
 };
 
