@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { AbiCoder, hexlify, id as keccakOfText, toBeHex } from 'ethers';
-import { faultsIn, startFakeChain } from '../peers/fakechain.mjs';
+import { startFakeChain } from '../peers/fakechain.mjs';
 import { encodeResult } from '../peers/plaintext.mjs';
 import { until } from '../peers/process.mjs';
 
@@ -39,7 +39,7 @@ export async function L30(t) {
     const before = await g.look.counters();
     assert.equal((await g.world.cli('rewind', '--to', '0')).code, 0);
     await g.look.waitCounter('executor_duplicates', (n) => n >= before.executor_duplicates + 7 * (k + 1));
-    g.world.signal('kms-listener');
+    if (k === 0) g.world.signal('kms-listener');
     await g.heals(await g.ask(1), () => {});
     await g.answered(asked(g));
     assert.deepEqual(await known(g), asked(g));
@@ -458,24 +458,31 @@ export async function L45(t) {
 
 // ---- very many, and none ----
 
+const BLOCK = 10000; /* requests: their logs are nearly as much as a reply may have, 16 MiB */
+
 /*
- * All requests in one block: read, granted only when stored, and answered within the memory that
- * every case has.
+ * Ten thousand requests in one block, and five such blocks: read, granted only when stored, and
+ * answered within the memory that every case has.  (A block of the gateway chain has room for some
+ * 300; a million of backlog: make bench.)
  */
 export async function L48(t) {
-  const g = await t.ground();
+  const g = await t.ground({ config: { sign: { hour: '100000eth', day: '100000eth' } } });
   await g.start();
   const [c] = await g.world.makeCiphertexts([5]);
   const materials = [[hexlify(c.handle), BigInt(keccakOfText('the first key')), c.digest, [g.world.coprocessors[0].address]]];
   const { data, topics } = g.world.manager.interface.encodeEventLog('PublicDecryptionRequest', [0n, materials]);
   const contract = g.world.manager.target;
-  await g.chain.rpc('fake_request', Array.from({ length: t.times }, (_, i) => ({ contract, topics: [topics[0], toBeHex(1000000 + i, 32)], data })));
+  for (let at = 0; at < t.times; at += BLOCK) {
+    const count = Math.min(BLOCK, t.times - at);
+    await g.chain.rpc('fake_request', Array.from({ length: count }, (_, i) => ({ contract, topics: [topics[0], toBeHex(1000000 + at + i, 32)], data })));
+  }
   await g.chain.mine(1);
   await g.look.waitCounter('executor_events', (n) => n >= t.times, 300000);
   await g.look.waitCounter('executor_done', (n) => n >= t.times, 600000);
-  await g.heals(await g.ask(2), () => {});
   await g.look.waitCounter('executor_open', (n) => n === 0, 20000);
-  assert.deepEqual(faultsIn(await g.chain.judge(g.world.node.address)), []);
+  const before = await g.look.counters();
+  await g.ask(2);
+  await g.look.waitCounter('executor_done', (n) => n === before.executor_done + 2, 2000);
   g.look.counted(0, UNMOVED);
   await g.finish({ ledger: true });
 }

@@ -44,7 +44,7 @@ const rows = [
   ['L43', 'requests that nobody can answer', 2, 7, 60, content.L43],
   ['L44', 'ids at the bounds of numbers', 2, 14, 60, content.L44],
   ['L45', 'events of a contract newer than the profile', 1, 5, 120, content.L45],
-  ['L48', 'very many requests in one block', 500, 50000, 900, content.L48],
+  ['L48', 'ten thousand requests in one block', 500, 50000, 900, content.L48],
   ['L49', 'no blocks for days', 1, 2, 120, content.L49],
   ['L51', 'finality tags that cannot be', 1, 3, 120, content.L51],
   ['L52', 'a parent chain that is silent, lies, and is weeks late', 1, 3, 180, content.L52],
