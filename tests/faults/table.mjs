@@ -24,10 +24,13 @@ const rows = [
   /* transactions */
 
   /* what is kept on the disk */
-  ['C01', 'a full disk', 1, 60, 300, store.C01],
+  ['C01', 'a full disk', 1, 24, 300, store.C01],
   ['C03', 'a write to store or journal fails', 1, 150, 300, store.C03],
   ['C04', 'a sync of store or journal fails', 1, 60, 400, store.C04],
+  ['C05', 'each sync takes seconds', 1, 10, 200, store.C05],
   ['C07', 'a process dies at any of its calls', 1, 20, 300, store.C07],
+  ['C15', 'the clock jumps by a year, or begins in 1970', 3, 28, 200, store.C15],
+  ['C16', 'a store that is used for years', 3, 24, 300, store.C16],
 
   /* processes and their links */
   ['P01', 'the listener is killed', 2, 24, 120, process.P01],
