@@ -210,3 +210,161 @@ export async function C16(t) {
     assert.equal((await g.look.list()).length, 0);
   });
 }
+
+/** The store or the journal as it is now, put back later; the connector must not run. */
+function keepFiles(g) {
+  const copy = path.join(g.world.dir, 'kept');
+  fs.rmSync(copy, { recursive: true, force: true });
+  fs.cpSync(g.world.config.data_dir, copy, { recursive: true });
+  return (...parts) => parts.forEach((part) => {
+    fs.rmSync(fileOf(g, part), { recursive: true, force: true });
+    fs.cpSync(path.join(copy, part), fileOf(g, part), { recursive: true });
+  });
+}
+
+const dropStore = (g) => fs.rmSync(fileOf(g, 'store'), { recursive: true, force: true });
+
+/* Bytes of a file become others, by change(buffer). */
+function alter(file, change) {
+  fs.writeFileSync(file, change(fs.readFileSync(file)));
+}
+
+/* The last whole record of a journal: records follow two slots, bytes 8 to 16 are the length. */
+function lastRecord(journal) {
+  for (let at = 8192; ;) {
+    const length = Number(journal.readBigUInt64BE(at + 8));
+    if (at + length >= journal.length) return journal.subarray(at);
+    at += length;
+  }
+}
+
+/* Half of one more record, as a crash leaves it: its group began at the old end. */
+function half(journal, random) {
+  const record = Buffer.from(lastRecord(journal));
+  record.writeBigUInt64BE(BigInt(journal.length), 16);
+  return Buffer.concat([journal, record.subarray(0, random.between(1, record.length - 1))]);
+}
+
+/* what is damaged, how, who says what, whether an operator must act */
+const DAMAGES = [
+  ['signer/journal', half, 'K003', false],
+  ['signer/journal', (b, r) => { b[8192 + r.below(200)] ^= 1 << r.below(8); return b; }, 'K004', true],
+  ['store/requests.db', (b, r) => b.fill(r.below(256), 0, 100), 'X013', true],
+  ['store/requests.db-wal', (b, r) => b.subarray(0, r.below(b.length)), null, false],
+  ['store/requests.db', (b) => b.subarray(0, 4096), 'X013', true],
+  ['signer/journal', (b) => b.subarray(0, 8192 + 700), 'K003', false],
+  ['store/requests.db-wal', (b, r) => { b[r.below(b.length)] ^= 1 << r.below(8); return b; }, null, false],
+];
+
+/*
+ * Store and journal are torn, cut or changed while nothing runs.  What a crash can leave is cut
+ * off, once, and work goes on; what it cannot is refused with 65 and one line, and goes on when the
+ * journal is restored or the store moved away.  A journal that lost transactions which are on the
+ * chain is adopted after 10 quiet seconds of the account.
+ */
+export async function C06(t) {
+  for (let k = 0; k < t.times; k++) {
+    const [name, change, code, acts] = DAMAGES[k % DAMAGES.length];
+    const g = await t.ground();
+    await g.start();
+    await g.answered(await g.ask(4));
+    await g.world.killConnector();
+    const putBack = keepFiles(g);
+    const mark = g.look.mark();
+    if (name.endsWith('.db')) { /* so that all of it is in there */
+      await g.world.startConnector({ init: false });
+      await g.look.waitFine();
+      assert.equal((await g.world.stopConnector()).code, 0);
+    }
+    alter(fileOf(g, name), (bytes) => change(bytes, t.random));
+    const names = await g.ask(2);
+    const start = () => g.world.startConnector({ init: false });
+    if (acts) {
+      await start();
+      await g.look.waitLine(code, { from: mark });
+      await g.look.waitLine('S005', { from: mark, how: 'exit 65' });
+      await g.look.waitStatus(/^needs you: .*cannot run with this configuration/);
+      await g.heals(names, async () => {
+        if (name.startsWith('signer')) putBack('signer');
+        else for (const end of ['', '-wal', '-shm']) fs.rmSync(fileOf(g, ...STORE) + end, { force: true });
+        await g.world.cli('reload');
+      });
+    } else {
+      await g.heals(names, start, name.startsWith('signer') && change !== half ? 14000 : 2000);
+      if (code) g.look.counted(mark, { [code]: 1 });
+    }
+    await g.answered(await g.ask(2));
+    await g.finish();
+  }
+}
+
+/* What is put back from an old copy, and how long that may take. */
+const OLD = [
+  ['the store', ['store'], 2000],
+  ['neither: the store is lost', [], 2000],
+  ['store and journal', ['store', 'signer'], 14000],
+];
+
+/*
+ * An old copy of the store, or of both, is put back after more was answered, or the store is lost:
+ * nothing is answered twice, what was open is answered.  When the journal is old, too, the chain
+ * is ahead of it: adopted after 10 quiet seconds of the account, with one line.
+ */
+export async function C09(t) {
+  for (let k = 0; k < t.times; k++) {
+    const [, parts, withinMs] = OLD[k % OLD.length];
+    const g = await t.ground();
+    await g.start();
+    await g.answered(await g.ask(3));
+    assert.equal((await g.world.stopConnector()).code, 0);
+    const putBack = keepFiles(g);
+    await g.world.startConnector({ init: false });
+    await g.answered(await g.ask(4));
+    await g.core.control({ op: 'set', delayMs: 5000 });
+    const names = await g.ask(2);
+    await g.world.killConnector();
+    if (parts.length) putBack(...parts);
+    else dropStore(g);
+    const mark = g.look.mark();
+    await g.core.control({ op: 'set', delayMs: 50 });
+    await g.core.forget();
+    await g.heals(names, () => g.world.startConnector({ init: false }), withinMs);
+    if (parts.includes('signer')) g.look.counted(mark, { T003: 1, T008: 1 });
+    await g.answered(await g.ask(2));
+    await g.finish();
+  }
+}
+
+/*
+ * A second instance on the same directory: it leaves at once with 100 and says who runs, and the
+ * first does not notice.  Of several that start at the same time one runs.
+ */
+export async function C10(t) {
+  const g = await t.ground();
+  await g.start();
+  const run = (k) => {
+    const output = path.join(g.world.dir, `second-${k}`);
+    return [g.world.background(['run'], { output }), output];
+  };
+  for (let k = 0; k < t.times; k++) {
+    const before = g.world.processes().map((p) => p.pid);
+    const names = await g.ask(2);
+    const began = Date.now();
+    const [second, output] = run(k);
+    assert.deepEqual((await second.exited).code, 100);
+    assert.ok(Date.now() - began < 1000, 'at once');
+    assert.match(fs.readFileSync(output, 'utf8'), new RegExp(`already running \\(pid ${g.world.connector.pid}\\) with data_dir`));
+    await g.heals(names, () => {});
+    assert.deepEqual(g.world.processes().map((p) => p.pid), before);
+
+    assert.equal((await g.world.stopConnector()).code, 0);
+    const more = await g.ask(2);
+    await g.world.startConnector();
+    const all = [g.world.connector, ...[1, 2].map((n) => run(`${k}-${n}`)[0])];
+    await until('two of them are gone', () => all.filter((one) => one.ended).length === 2, 5000);
+    for (const one of all.filter((o) => o.ended)) assert.equal(one.ended.code, 100);
+    g.world.connector = all.find((one) => !one.ended);
+    await g.heals(more, () => {});
+  }
+  await g.finish();
+}

@@ -28,7 +28,10 @@ const rows = [
   ['C03', 'a write to store or journal fails', 1, 150, 300, store.C03],
   ['C04', 'a sync of store or journal fails', 1, 60, 400, store.C04],
   ['C05', 'each sync takes seconds', 1, 10, 200, store.C05],
+  ['C06', 'a torn or damaged store or journal', 3, 28, 400, store.C06],
   ['C07', 'a process dies at any of its calls', 1, 20, 300, store.C07],
+  ['C09', 'an old store or journal is put back, or the store is lost', 2, 9, 300, store.C09],
+  ['C10', 'a second instance of the same directory', 1, 12, 120, store.C10],
   ['C15', 'the clock jumps by a year, or begins in 1970', 3, 28, 200, store.C15],
   ['C16', 'a store that is used for years', 3, 24, 300, store.C16],
 
