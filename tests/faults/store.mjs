@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { until } from '../peers/process.mjs';
+import { fixtures, putFixture } from './fixtures.mjs';
 import { layMachine } from './machine.mjs';
 import { meetCalls, onCrashGround, onePoint } from './crashes.mjs';
 
@@ -287,7 +288,7 @@ export async function C06(t) {
       await g.heals(names, async () => {
         if (name.startsWith('signer')) putBack('signer');
         else for (const end of ['', '-wal', '-shm']) fs.rmSync(fileOf(g, ...STORE) + end, { force: true });
-        await g.world.cli('reload');
+        g.world.signal('kms-connector', 'SIGHUP');
       });
     } else {
       await g.heals(names, start, name.startsWith('signer') && change !== half ? 14000 : 2000);
@@ -366,5 +367,65 @@ export async function C10(t) {
     g.world.connector = all.find((one) => !one.ended);
     await g.heals(more, () => {});
   }
+  await g.finish();
+}
+
+/** The number of the schema in a store's file: a big-endian number at byte 60. */
+const schemaOf = (g) => fs.readFileSync(fileOf(g, ...STORE)).readUInt32BE(60);
+const setSchema = (g, number) => alter(fileOf(g, ...STORE), (bytes) => { bytes.writeUInt32BE(number, 60); return bytes; });
+
+/*
+ * A store of a newer release is refused with 65 and a line that says what to do, and not touched;
+ * what a release has left (fixtures/, made by fixtures.mjs) is opened by this one: its requests are
+ * there as they were, its journal is read, and work goes on.
+ */
+export async function C12(t) {
+  for (let k = 0; k < t.times; k++) {
+    const g = await t.ground();
+    await g.start();
+    await g.answered(await g.ask(2));
+    assert.equal((await g.world.stopConnector()).code, 0);
+    const schema = schemaOf(g);
+    setSchema(g, schema + 1 + t.random.below(1000));
+    const before = fs.readFileSync(fileOf(g, ...STORE));
+    const names = await g.ask(2);
+    await g.world.startConnector();
+    await g.look.waitLine('X013', { error: /newer release; run that release, or move it away/ });
+    await g.look.waitLine('S005', { child: 'executor', how: 'exit 65' });
+    await g.look.waitStatus(/^needs you: .*executor/);
+    assert.equal(await g.ready(), 503);
+    assert.deepEqual(fs.readFileSync(fileOf(g, ...STORE)), before, 'it is not touched');
+    await g.heals(names, async () => {
+      setSchema(g, schema);
+      g.world.signal('kms-connector', 'SIGHUP');
+    });
+    await g.finish();
+    for (const release of fixtures()) await openFixture(t, release);
+  }
+}
+
+async function openFixture(t, release) {
+  const machine = layMachine();
+  try {
+    await useFixture(await t.ground(machine.options()), machine, release);
+  } finally {
+    machine.remove();
+  }
+}
+
+async function useFixture(g, machine, release) {
+  const { rows, schema, at_ms: at } = putFixture(release, g.world.config.data_dir);
+  assert.equal(schemaOf(g), schema);
+  machine.order({ aheadMs: at - Date.now() }); /* else they would be old enough to go */
+  await g.start({ init: false });
+  for (const [id, row] of Object.entries(rows)) {
+    const now = await g.look.show(id);
+    for (const [name, value] of Object.entries(row)) assert.equal(now?.[name], value, `${release}: ${name} of ${id}`);
+  }
+  assert.equal(g.look.lines('K003').length + g.look.lines('K004').length, 0, 'its journal is whole');
+  await g.answered(await g.ask(3));
+  await g.world.killConnector();
+  await g.heals(await g.ask(2), () => g.world.startConnector({ init: false }));
+  assert.equal((await g.look.list()).length, Object.keys(rows).length + 5);
   await g.finish();
 }

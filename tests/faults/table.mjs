@@ -32,6 +32,7 @@ const rows = [
   ['C07', 'a process dies at any of its calls', 1, 20, 300, store.C07],
   ['C09', 'an old store or journal is put back, or the store is lost', 2, 9, 300, store.C09],
   ['C10', 'a second instance of the same directory', 1, 12, 120, store.C10],
+  ['C12', 'a store of a newer release, and those of older ones', 1, 4, 120, store.C12],
   ['C15', 'the clock jumps by a year, or begins in 1970', 3, 28, 200, store.C15],
   ['C16', 'a store that is used for years', 3, 24, 300, store.C16],
 
@@ -54,6 +55,8 @@ const rows = [
   ['P28', 'nobody reads the log', 1, 20, 120, process.P28],
 
   /* what operators do */
+  ['O03', 'the key of an account that the chain does not list', 1, 8, 120, operator.O03],
+  ['O09', 'more to say than a log may hold', 1, 10, 120, operator.O09],
 ];
 
 export const table = rows.map(([number, fault, short, whole, seconds, run]) => {
