@@ -176,7 +176,19 @@ crash: deps
 	@$(MAKE) --no-print-directory -j2 all peers crash-built
 	@B=$(B) $(NODE) tests/crash/crash.mjs
 
-faults-built: $(B)/test/stranger
+# tests/faults: the same with a library that has another clock and a slow disk
+FAULTS := $(B)/faults
+$(FAULTS)/libmachine.so: tests/faults/machine.c Makefile
+	@mkdir -p $(dir $@)
+	@$(CC) $(BASE) $(WARN) -O2 -U_FORTIFY_SOURCE -fPIC -shared -Wl,-soname,libmachine.so -o $@ $<
+define machined
+$(FAULTS)/$(1): $(B)/bin/$(1) $(FAULTS)/libmachine.so
+	@$(CC) $(LDFLAGS) -o $$@ $(patsubst %.c,$(B)/obj/%.o,$(SRC_$(1))) \
+		$(if $(filter kms-executor,$(1)),$(PROTO_O)) $(B)/libcommon.a \
+		-Wl,--no-as-needed $(FAULTS)/libmachine.so -Wl,--as-needed $(LIB_$(1)) -Wl,-rpath,'$$$$ORIGIN'
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call machined,$(p))))
+faults-built: $(B)/test/stranger $(addprefix $(FAULTS)/,$(PROGRAMS))
 faults: deps
 	@$(MAKE) --no-print-directory -j2 all tests-built
 	@B=$(B) $(NODE) tests/faults/faults.mjs

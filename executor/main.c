@@ -121,7 +121,8 @@ static void on_slow_tick(struct executor *x)
 {
 	gauge(CNT_EXECUTOR_open, store_count_open(x->store));
 	store_put_figure(x->store, "run_ms", x->run_ms);
-	store_put_prune(x->store, clock_unix_ms() - PRUNE_AFTER_MS);
+	if (clock_unix_ms() > PRUNE_AFTER_MS) /* a clock that begins in 1970 ends nothing */
+		store_put_prune(x->store, clock_unix_ms() - PRUNE_AFTER_MS);
 	op_load_aside(x);
 	for (unsigned i = 0; i < x->chains; i++)	/* also while no block comes */
 		op_recheck_waiting(x, x->chain[i].id);

@@ -437,6 +437,15 @@ static bool write_batch(struct store *s, struct job *first, bool *news_out)
 	return true;
 }
 
+/* What is in the database already needs no place in the log any more, if it comes there now. */
+static void make_room(struct store *s)
+{
+	int rc = sqlite3_wal_checkpoint_v2(s->writer, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+	if (rc != SQLITE_OK && rc != SQLITE_FULL && rc != SQLITE_BUSY && rc != SQLITE_LOCKED)
+		store_fail(s->writer, "checkpoint");
+}
+
 /* Says that there is none, once, and waits a little; false when it is time to stop. */
 static bool wait_for_room(struct store *s)
 {
@@ -461,11 +470,13 @@ void *store_writer_main(void *store)
 	bool news;
 
 	while ((first = take_batch(s, &last)) != NULL) {
-		while (!write_batch(s, first, &news))
-			if (!wait_for_room(s)) {
+		for (bool again = false; !write_batch(s, first, &news); again = true) {
+			make_room(s);
+			if (again && !wait_for_room(s)) {
 				jobs_free(first);
 				return NULL;
 			}
+		}
 		give_back(s, first, last, news);
 	}
 	return NULL;

@@ -92,10 +92,17 @@ const rows = [
   ['T30', 'an answer too long for a transaction', 1, 3, 60, submit.T30],
 
   /* what is kept on the disk */
-  ['C01', 'a full disk', 1, 60, 300, store.C01],
+  ['C01', 'a full disk', 1, 24, 300, store.C01],
   ['C03', 'a write to store or journal fails', 1, 150, 300, store.C03],
   ['C04', 'a sync of store or journal fails', 1, 60, 400, store.C04],
+  ['C05', 'each sync takes seconds', 1, 10, 200, store.C05],
+  ['C06', 'a torn or damaged store or journal', 3, 28, 400, store.C06],
   ['C07', 'a process dies at any of its calls', 1, 20, 300, store.C07],
+  ['C09', 'an old store or journal is put back, or the store is lost', 2, 9, 300, store.C09],
+  ['C10', 'a second instance of the same directory', 1, 12, 120, store.C10],
+  ['C12', 'a store of a newer release, and those of older ones', 1, 4, 120, store.C12],
+  ['C15', 'the clock jumps by a year, or begins in 1970', 3, 28, 200, store.C15],
+  ['C16', 'a store that is used for years', 3, 24, 300, store.C16],
 
   /* processes and their links */
   ['P01', 'the listener is killed', 2, 24, 120, process.P01],
@@ -116,6 +123,8 @@ const rows = [
   ['P28', 'nobody reads the log', 1, 20, 120, process.P28],
 
   /* what operators do */
+  ['O03', 'the key of an account that the chain does not list', 1, 8, 120, operator.O03],
+  ['O09', 'more to say than a log may hold', 1, 10, 120, operator.O09],
 ];
 
 export const table = rows.map(([number, fault, short, whole, seconds, run]) => {
