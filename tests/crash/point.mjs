@@ -152,7 +152,7 @@ async function goOn(ground, keeper, node, desk, hasCome) {
 
 async function isKnown(node, name) {
   const { requests } = await readBooks(node);
-  return requests.some((r) => r.id === name);
+  return requests.some((r) => r.id === name) || `${name} is unknown`;
 }
 
 async function scenario(ground, keeper, node, desk) {
