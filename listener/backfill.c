@@ -13,35 +13,11 @@
 
 #define RANGE_S     30.0
 #define HEADERS_S   10.0
-#define GOOD_BEFORE_GROWTH 16
 
 static void range_drop(struct chain *c)
 {
 	logs_clear(&c->logs);
 	c->range_read = false;
-}
-
-void range_shrink(struct range *r)
-{
-	*r = (struct range){ .size = r->size > 1 ? r->size / 2 : 1, .tried = true };
-}
-
-static void grow(struct range *r)
-{
-	if (r->tried && ++r->good < GOOD_BEFORE_GROWTH)
-		return;
-	r->good = 0;
-	r->size += r->tried ? r->size / 2 + 1 : r->size;
-	if (r->size > RANGE_MAX)
-		r->size = RANGE_MAX;
-}
-
-void range_took(struct range *r, unsigned logs)
-{
-	if (logs > RANGE_LOGS)
-		range_shrink(r);
-	else
-		grow(r);
 }
 
 /* Logs are here, with times: say them, and that the range is complete. */

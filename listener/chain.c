@@ -78,7 +78,7 @@ void chain_reset(struct chain *c)
 	settled_lower(c, 0);
 	c->tags_at_ms = c->polled_ms = c->behind_since_ms = 0;
 	c->lowest_left = UINT64_MAX;
-	c->range = (struct range){ .size = RANGE_FIRST };
+	range_begin(&c->range);
 	c->told = (struct msg_head){ 0 };
 	c->ahead = (struct ahead){ 0 };
 }
@@ -376,7 +376,7 @@ void chain_open(struct listener *self, unsigned i)
 		c->start_block = get_setting_u64(s, "chain.%u.start_block", i);
 	filter_init(&c->filter, &self->profile, c->id);
 	unknown_init(&c->unknown, &self->profile, c->id);
-	c->look_range.size = RANGE_FIRST;
+	range_begin(&c->look_range);
 	c->tick = timer_new(self->loop, on_head_tick, c);
 	c->pause = timer_new(self->loop, on_pause_over, c);
 	chain_reset(c);

@@ -15,14 +15,12 @@
 #include "listener/ahead.h"
 #include "listener/decode.h"
 #include "listener/filter.h"
+#include "listener/range.h"
 #include "listener/ring.h"
 #include "listener/unknown.h"
 
 #define CHAINS_MAX    8
-#define WINDOW_MAX    64		/* headers in one batch */
-#define RANGE_FIRST   16		/* blocks in one eth_getLogs below finalized */
-#define RANGE_MAX     10000
-#define RANGE_LOGS    500		/* in one reply: fewer blocks then, since it is read in one go */
+#define WINDOW_MAX    64 /* headers in one batch */
 #define OPEN_MAX      (256 * 1024)	/* open blocks of one resume, all its parts together */
 #define RECHECKS_MAX  4096
 
@@ -87,15 +85,6 @@ struct logs {
 };
 
 struct open_block { uint64_t number; struct b32 hash; };
-
-/*
- * Blocks in one eth_getLogs: doubled until the first trouble; then halved when the node does not
- * permit as many or they hold more than RANGE_LOGS, and grown again.
- */
-struct range { uint64_t size; unsigned good; bool tried; };
-
-void range_shrink(struct range *r);
-void range_took(struct range *r, unsigned logs);	/* it was read, and held so many */
 
 /* A log whose block and place are looked at again (recheck.c). */
 struct recheck {

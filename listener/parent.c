@@ -321,7 +321,7 @@ void parent_open(struct chain *c, unsigned i)
 	if (p->has_start)
 		p->start_block = get_setting_u64(s, "chain.%u.parent.start_block", i);
 	p->every_s = TICKS * c->poll_s < TICK_MAX_S ? TICKS * c->poll_s : TICK_MAX_S;
-	p->range.size = RANGE_FIRST;
+	range_begin(&p->range);
 	p->tick = timer_new(c->owner->loop, on_tick, c);
 	open_rpc(c, i);
 }
