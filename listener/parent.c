@@ -21,6 +21,7 @@
 #define BEHIND_MAX  3		/* members of a cluster differ for a moment */
 #define HEADER_S    10.0
 #define RANGE_S     30.0
+#define BLOCKS_FIRST 1000 /* of an Outbox that says little */
 
 /* What is believed, and what not. */
 
@@ -157,7 +158,7 @@ static void on_range(struct chain *c, struct ask *a)
 					 : "its logs are not what was asked for");
 		return;
 	}
-	range_took(&p->range, p->read.count);
+	range_took(&p->range, 0);
 	p->begun = true;
 	p->claims = p->read;
 	p->next = p->to + 1;
@@ -321,7 +322,7 @@ void parent_open(struct chain *c, unsigned i)
 	if (p->has_start)
 		p->start_block = get_setting_u64(s, "chain.%u.parent.start_block", i);
 	p->every_s = TICKS * c->poll_s < TICK_MAX_S ? TICKS * c->poll_s : TICK_MAX_S;
-	range_begin(&p->range);
+	p->range = (struct range){ .size = BLOCKS_FIRST, .tried = true };
 	p->tick = timer_new(c->owner->loop, on_tick, c);
 	open_rpc(c, i);
 }

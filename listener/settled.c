@@ -51,7 +51,12 @@ static enum err take_name(struct chain *c, unsigned i, const struct jsonrpc_repl
 
 static void on_names(struct chain *c, struct ask *a)
 {
-	c->names_at_ms = loop_now_ms(c->owner->loop) + (a->e ? TROUBLE_MS : AGAIN_MS);
+	uint64_t now = loop_now_ms(c->owner->loop);
+
+	if (a->e)
+		c->names_at_ms = now + TROUBLE_MS;
+	else if (c->names_at_ms)
+		c->names_at_ms = now + AGAIN_MS;
 	settled_step(c);
 }
 
@@ -65,6 +70,7 @@ static void ask_names(struct chain *c, unsigned count)
 			.method = "eth_getBlockByHash",
 			.params = param_hash(param[i], &c->asked_name[i]),
 		};
+	c->names_at_ms = UINT64_MAX; /* 0 when the next claim comes while this is answered */
 	c->claim.take = take_name;
 	c->claim.finish = on_names;
 	ask_send_guarded(&c->claim, c, calls, count, HEADERS_S);

@@ -228,6 +228,11 @@ test('each process killed while a keygen waits, and all of them at once', async 
   const name = await waitingKey();
   const reason = await reasonOf(name);
   assert.match(reason, /, settled is \d+$/);
+  /* After a start the claims come range by range, while those before them are looked up. */
+  parent.front.forge = (method, [filter], got) => {
+    if (method === 'eth_getLogs' && filter.toBlock - filter.fromBlock >= 4) throw new Error('query exceeds max block range');
+    return got;
+  };
   for (const process of ['kms-listener', 'kms-executor', 'kms-submitter', 'kms-signer', 'kms-monitor']) {
     const pid = world.signal(process);
     await until(`${process} is there again`, () => world.processOf(process)?.pid !== pid && world.processOf(process));
@@ -238,6 +243,7 @@ test('each process killed while a keygen waits, and all of them at once', async 
   await world.startConnector();
   await look.waitFine();
   await waitReason(name, new RegExp(`^${reason}$`));
+  parent.front.forge = null;
   const released = await keygens();
   await world.chain.mine(2 * slots);
   await parent.settle(await hashOf(blockOf(name)));
