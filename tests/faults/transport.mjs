@@ -445,7 +445,8 @@ export async function L21(t) {
   const began = Date.now();
   const now = await pace(g, 3 * t.times);
   const { connections } = await dead.stats();
-  assert.ok(now <= 1.5 * fine + 50, `${now} ms for a request, ${fine} ms before`);
+  /* Far less than any deadline of a call, on a machine that does other things too. */
+  assert.ok(now <= 2 * fine + 500, `${now} ms for a request, ${fine} ms before`);
   assert.ok(connections <= 9 + (Date.now() - began) / 1000, `${connections} connections to a dead node`);
   await g.heals(await g.ask(2), () => dead.forward());
   g.look.counted(0, { ...UNMOVED, L003: 0, T005: 0 });
