@@ -13,7 +13,8 @@
 
 #define SEND_TIMEOUT_S   10.0
 #define RESEND_MIN_MS    1000
-#define RESEND_MAX_MS    1500
+#define RESEND_MAX_MS    1250
+#define HANG_MS          1500	/* no answer for so long, and its turn has come; then twice that, .. */
 #define NO_METHOD        (-32601)
 #define LOOKS_MAX        12	/* in 20 s: receipts asked for before it is asked whether it is lost */
 #define SEND_BATCH_MAX   16
@@ -266,6 +267,16 @@ static bool is_due(const struct lane *l, const struct tx *t, uint64_t now)
 	       l->answered_ms + RESEND_MIN_MS > now;
 }
 
+/*
+ * The turn of T has come, and it is not used.  A node holds what comes before its turn for a while,
+ * and answers a batch when it has done so with each: if T was lost, they wait there in vain.
+ */
+static bool is_hanging(const struct lane *l, const struct tx *t, uint64_t now)
+{
+	return t && (t->step == TX_SENDING || t->step == TX_SENT) && t->again_ms <= now &&
+	       l->answered_ms + RESEND_MIN_MS > now;
+}
+
 static void send_batch(struct lane *l, struct tx **batch, unsigned n)
 {
 	struct jsonrpc_call call[SEND_BATCH_MAX];
@@ -284,6 +295,7 @@ static void send_batch(struct lane *l, struct tx **batch, unsigned n)
 		count(CNT_SUBMITTER_sends, 1);
 		if (t->sends++)
 			count(CNT_SUBMITTER_resends, 1);
+		t->again_ms = clock_mono_ms() + (uint64_t)HANG_MS * t->sends;
 	}
 	enum err e = jsonrpc_send(l->rpc, -1, call, n, SEND_TIMEOUT_S, NULL);
 	struct jsonrpc_reply none = { .outcome = RPC_NOT_SENT, .message = "no memory" };
@@ -307,15 +319,16 @@ static void send_due(struct lane *l)
 {
 	struct tx *batch[SEND_BATCH_MAX];
 	uint64_t now = clock_mono_ms();
+	bool hangs = is_hanging(l, find_tx(l, l->chain_nonce), now);
 	unsigned n = 0, ahead = 0;
 
-	if (!l->has_account || l->paused_by_operator || is_sending(l))
+	if (!l->has_account || l->paused_by_operator || (is_sending(l) && !hangs))
 		return;
 	for (struct tx *t = l->txs; t && n < SEND_BATCH_MAX && ahead < l->s->window; t = t->next) {
 		if (t->nonce < l->chain_nonce)
 			continue;
 		ahead++;
-		if (is_due(l, t, now))
+		if (is_due(l, t, now) || (hangs && t->step == TX_SENDING && t->again_ms <= now))
 			batch[n++] = t;
 		else if (t->step == TX_READY)
 			break;		/* nothing overtakes it */
