@@ -83,7 +83,7 @@ const rows = [
   ['T17', 'the estimate is well and the transaction reverts', 1, 10, 60, submit.T17],
   ['T18', 'the node says yes and forgets the transaction', 1, 5, 60, submit.T18],
   ['T19', 'no receipt of what is included', 1, 5, 60, submit.T19],
-  ['T20', 'connections reset after each byte of a transaction or reply', 6, 3000, 1200, submit.T20],
+  ['T20', 'connections reset after each byte of a transaction or reply', 6, 1320, 1200, submit.T20],
   ['T21', 'answers of a call that we do not use; a method is missing', 1, 4, 90, submit.T21],
   ['T22', 'receipts of another transaction, or with an odd status', 1, 8, 120, submit.T22],
   ['T23', 'our transactions leave the chain with their blocks', 3, 64, 300, submit.T23],
