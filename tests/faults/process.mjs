@@ -139,7 +139,7 @@ export async function P09(t) {
       const names = await g.ask(2);
       await g.heals(names, async () => {
         programs.restore(name);
-        if (waits) g.world.signal(SUPERVISOR, 'SIGHUP');
+        if (waits) g.world.signal('kms-connector', 'SIGHUP');
       });
       const after = pidsOf(g);
       for (const other of Object.keys(before)) if (other !== name) assert.equal(after[other], before[other], `${other} is the same`);
