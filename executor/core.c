@@ -159,19 +159,20 @@ static void on_grpc_log(gpr_log_func_args *args)
 static grpc_channel *new_channel(const char *endpoint, int lane, size_t message_max)
 {
 	int max = message_max > INT32_MAX ? INT32_MAX : (int)message_max;
-	struct { const char *key; int value; } want[] = {
+	struct { const char *key; int value;
+	} want[] = {
 		{ "grpc.max_receive_message_length", max },
 		{ "grpc.max_send_message_length", max },
 		{ "grpc.keepalive_time_ms", CORE_KEEPALIVE_MS },
 		{ "grpc.keepalive_timeout_ms", 10000 },
 		{ "grpc.http2.max_pings_without_data", 0 },
 		{ "grpc.initial_reconnect_backoff_ms", 100 },
-		{ "grpc.min_reconnect_backoff_ms", 100 },
+		{ "grpc.min_reconnect_backoff_ms", 1000 }, /* the time to connect in */
 		{ "grpc.max_reconnect_backoff_ms", 1000 },
 		{ "grpc.enable_retries", 0 },
 		{ "grpc.enable_http_proxy", 0 },
 		{ "grpc.service_config_disable_resolution", 1 },
-		{ "kms.lane", lane },	/* channels that differ do not share connections */
+		{ "kms.lane", lane }, /* channels that differ do not share connections */
 	};
 	grpc_arg arg[ARRAY_LEN(want)];
 
