@@ -23,7 +23,6 @@ export async function O03(t) {
     if (k % 2) await g.chain.fund(wrong.address, 10);
     use(`${wrong.privateKey.slice(2)}\n`);
     const mark = g.look.mark();
-    const names = await g.ask(2);
     const check = await g.world.cli('check', '--online');
     assert.equal(check.code, 69, check.output);
     assert.match(check.output, new RegExp(`FAIL .*${wrong.address}`));
@@ -32,7 +31,8 @@ export async function O03(t) {
     first = false;
     await g.look.waitLine('X017', { from: mark });
     await g.look.waitStatus(new RegExp(`^needs you: .*register its account ${wrong.address}`, 's'));
-    names.push(...await g.ask(1));
+    const names = await g.ask(3);
+    await g.look.waitState(names[0], 'submitting');
     assert.deepEqual((await g.world.waitAnswered(0, { names })).missing, names);
     await g.heals(names, () => {
       use(right);
