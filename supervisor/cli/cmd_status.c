@@ -84,7 +84,13 @@ static enum err ask(struct status *s, const struct msg_query *q)
 static void ask_executor(struct status *s, const struct connector_config *c)
 {
 	struct msg_query what = { .tag = 1, .what = 1, .limit = 1 };
+	const struct board_child *b = &s->board.child[ROLE_EXECUTOR];
 
+	/* Its socket takes connections all the same: nobody would answer. */
+	if (b->present && (strcmp(b->state, "waiting") == 0 || strcmp(b->state, "resting") == 0)) {
+		snprintf(s->silence, sizeof(s->silence), "the executor does not run");
+		return;
+	}
 	if (talk_open(&talk, c, s->silence, sizeof(s->silence)))
 		return;
 	enum err e = ask(s, &what);

@@ -277,6 +277,7 @@ export async function T09(t) {
     assert.equal(status.code, 2);
     for (const name of names) await g.look.waitState(name, 'submitting'); /* it listens and computes all the same */
     await g.heals(names, landed(g, () => g.chain.fund(address, 100)));
+    await g.look.waitLine('T002', { from });
     g.look.counted(from, { T001: 1, T002: 1, T004: 0 });
   }
   await g.finish();

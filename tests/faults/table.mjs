@@ -100,7 +100,7 @@ const rows = [
   ['C07', 'a process dies at any of its calls', 1, 20, 300, store.C07],
   ['C09', 'an old store or journal is put back, or the store is lost', 2, 9, 300, store.C09],
   ['C10', 'a second instance of the same directory', 1, 12, 120, store.C10],
-  ['C12', 'a store of a newer release, and those of older ones', 1, 4, 120, store.C12],
+  ['C12', 'a store of a newer release, and those of older ones', 1, 2, 180, store.C12],
   ['C15', 'the clock jumps by a year, or begins in 1970', 3, 28, 200, store.C15],
   ['C16', 'a store that is used for years', 3, 24, 300, store.C16],
 
@@ -115,16 +115,16 @@ const rows = [
   ['P09', 'a program that ends as soon as it is started', 2, 16, 240, process.P09],
   ['P10', 'no more files may be opened', 2, 20, 240, process.P10],
   ['P13', 'a flood of signals', 2, 50, 120, process.P13],
-  ['P14', 'packets that are not allowed, at each socket', 1, 25, 240, process.P14],
+  ['P14', 'packets that are not allowed, at each socket', 1, 15, 300, process.P14],
   ['P15', 'someone who asks without end and never reads', 1, 10, 120, process.P15],
   ['P25', 'the signer dies between its journal and its answer', 1, 20, 120, process.P25],
   ['P26', 'one program is of another build', 1, 8, 120, process.P26],
-  ['P27', 'the window for operators is flooded', 1, 10, 120, process.P27],
-  ['P28', 'nobody reads the log', 1, 20, 120, process.P28],
+  ['P27', 'the window for operators is flooded', 1, 8, 240, process.P27],
+  ['P28', 'nobody reads the log', 1, 6, 240, process.P28],
 
   /* what operators do */
   ['O03', 'the key of an account that the chain does not list', 1, 8, 120, operator.O03],
-  ['O09', 'more to say than a log may hold', 1, 10, 120, operator.O09],
+  ['O09', 'more to say than a log may hold', 1, 4, 240, operator.O09],
 ];
 
 export const table = rows.map(([number, fault, short, whole, seconds, run]) => {

@@ -214,8 +214,8 @@ Test(store, a_full_disk_waits_for_room)
 	cr_assert_eq(put(s, event(1, 1, 10)), STORE_NEW);
 	limit_pages(s, "1"); /* as many as there are */
 	ev.data = BYTES_OF(large);
+	store_put_finalized(s, 7, 9); /* goes with it: nothing is left to write afterwards */
 	store_put_event(s, &ev, on_event, NULL);
-	store_put_finalized(s, 7, 9);
 	wait_for(1);
 	cr_assert(store_is_full(s));
 	store_put_finalized(s, 7, 10); /* not kept: it is said again */
