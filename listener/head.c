@@ -200,7 +200,8 @@ static void no_head(struct chain *c, const struct ask *a)
 
 static void on_polled(struct chain *c, struct ask *a)
 {
-	timer_start(c->tick, period_s(c), 0);
+	/* After one that failed there may be news that nobody tells again. */
+	timer_start(c->tick, a->e && jsonrpc_is_up(c->rpc) ? c->poll_s : period_s(c), 0);
 	check_headless(c);
 	if (a->e) {
 		no_head(c, a);

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { until } from '../peers/process.mjs';
 
-const LANES = 4; /* grounds of one case that stand side by side */
+const LANES = 2; /* grounds of one case that stand side by side */
 const SPAN = 4400; /* bytes of what a node says first: three frames, or the replies to one request */
 const PART = 300; /* of the offsets, on one ground */
 
