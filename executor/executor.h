@@ -13,6 +13,7 @@
 #include "executor/core.h"
 #include "executor/follow.h"
 #include "executor/line.h"
+#include "executor/sightings.h"
 #include "executor/stage.h"
 #include "executor/store.h"
 
@@ -32,6 +33,7 @@ struct executor_chain {
 	uint64_t latest, finalized, safe, confirmed, settled, settled_time, latest_time;
 	char deaf[200];			/* why the listener does not hear; empty: it does */
 	uint64_t deaf_since_ms;		/* Unix */
+	struct sightings read, answered;	/* by the listener; with our transactions in them */
 	uint64_t events_back, blocks_back;	/* credit to give back with the next grant */
 };
 
@@ -106,6 +108,8 @@ struct executor_chain *find_chain(struct executor *x, uint64_t id);	/* NULL: non
 
 /* intake.c: the listener's side. */
 void intake_open(struct executor *x);
+/* A transaction of ours is in this block, the submitter says. */
+void intake_answered(struct executor *x, uint64_t chain, uint64_t number, const struct b32 *hash);
 /* outlet.c: the submitter's side. */
 void outlet_open(struct executor *x);
 void outlet_submit(struct executor *x, struct op *op);

@@ -134,6 +134,60 @@ static void on_cursor_stored(void *owner, uint64_t chain, uint64_t block)
 	grant(x, find_chain(x, chain));
 }
 
+static void on_retracted_row(void *owner, uint64_t number, enum op_state now)
+{
+	struct executor *x = owner;
+	struct op *op = number ? find_op(x, number) : NULL;
+
+	if (!number)
+		return;
+	if (now == STATE_retracted)
+		count(CNT_EXECUTOR_retracted, 1);
+	if (op)
+		op_forget(op);
+	/* An answer whose transaction left the chain is brought again, byte for byte. */
+	if (now == STATE_submitting)
+		store_row(x->store, number, (struct store_visitor){ reload_row, x });
+}
+
+static void retract(struct executor *x, uint64_t chain, uint64_t number, const struct b32 *hash)
+{
+	op_flush(x);	/* in order: what is known of these requests first, then nothing more */
+	op_freeze(x, chain, number, hash);
+	observe_retracted(x, chain, number);
+	store_put_retracted(x->store, chain, number, hash, on_retracted_row, x);
+}
+
+static enum err on_retracted(struct executor *x, struct link *l, const struct msg_retracted *m)
+{
+	(void)l;
+	if (!find_chain(x, m->chain))
+		return ERR_UNKNOWN;
+	retract(x, m->chain, m->number, &m->hash);
+	return OK;
+}
+
+void intake_answered(struct executor *x, uint64_t chain, uint64_t number, const struct b32 *hash)
+{
+	struct executor_chain *c = find_chain(x, chain);
+	const struct sighting *read = c ? sightings_find(&c->read, number) : NULL;
+
+	if (read && !b32_eq(&read->hash, hash))
+		retract(x, chain, number, hash);
+	else if (c && !read)
+		sightings_add(&c->answered, number, hash);
+}
+
+/* Of this number it has only read another: the block with our transaction left before that. */
+static void compare_read(struct executor *x, struct executor_chain *c, const struct msg_blocks *m)
+{
+	struct sighting left;
+
+	sightings_add(&c->read, m->to, &m->hash);
+	while (sightings_take_other(&c->answered, m->to, &m->hash, &left))
+		retract(x, c->id, left.number, &left.hash);
+}
+
 static enum err on_blocks(struct executor *x, struct link *l, const struct msg_blocks *m)
 {
 	struct executor_chain *c = find_chain(x, m->chain);
@@ -144,6 +198,7 @@ static enum err on_blocks(struct executor *x, struct link *l, const struct msg_b
 	c->cursor = (struct store_cursor){ .present = true, .filter = m->filter, .hash = m->hash,
 					   .block = m->to };
 	c->blocks_back++;
+	compare_read(x, c, m);
 	store_put_cursor(x->store, m->chain, &c->cursor, on_cursor_stored, x);
 	return OK;
 }
@@ -165,34 +220,6 @@ static enum err on_head(struct executor *x, struct link *l, const struct msg_hea
 	c->settled_time = m->settled_time;
 	c->latest_time = m->latest_time;
 	op_recheck_waiting(x, c->id);
-	return OK;
-}
-
-static void on_retracted_row(void *owner, uint64_t number, enum op_state now)
-{
-	struct executor *x = owner;
-	struct op *op = number ? find_op(x, number) : NULL;
-
-	if (!number)
-		return;
-	if (now == STATE_retracted)
-		count(CNT_EXECUTOR_retracted, 1);
-	if (op)
-		op_forget(op);
-	/* An answer whose transaction left the chain is brought again, byte for byte. */
-	if (now == STATE_submitting)
-		store_row(x->store, number, (struct store_visitor){ reload_row, x });
-}
-
-static enum err on_retracted(struct executor *x, struct link *l, const struct msg_retracted *m)
-{
-	(void)l;
-	if (!find_chain(x, m->chain))
-		return ERR_UNKNOWN;
-	op_flush(x);	/* in order: what is known of these requests first, then nothing more */
-	op_freeze(x, m->chain, m->number, &m->hash);
-	observe_retracted(x, m->chain, m->number);
-	store_put_retracted(x->store, m->chain, m->number, &m->hash, on_retracted_row, x);
 	return OK;
 }
 

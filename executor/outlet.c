@@ -98,6 +98,8 @@ static enum err on_included(struct executor *x, struct link *l, const struct msg
 	(void)l;
 	if (!op)
 		return OK;
+	uint64_t chain = op->chain;
+
 	take_back(x, op);
 	op->nonce = m->nonce;
 	op->tx = m->hash;
@@ -105,6 +107,7 @@ static enum err on_included(struct executor *x, struct link *l, const struct msg
 	op->tx_block_hash = m->block_hash;
 	op->send_ms = (uint32_t)(loop_now_ms(x->loop) - op->step_ms);
 	op_fire(op, OP_EVENT_over, NULL);
+	intake_answered(x, chain, m->block, &m->block_hash);
 	return OK;
 }
 
