@@ -352,6 +352,19 @@ static const char *find_fault(const struct node *n, const struct tx *tx, uint64_
 	return find_unfunded(n, tx, why);
 }
 
+/* Bytes that were in a block which has left are the same transaction again. */
+static struct tx *known_or(struct node *n, struct tx *tx)
+{
+	struct tx *known = table_find(&n->chain.txs, &tx->hash);
+
+	if (known) {
+		tx_free(&tx);
+		return known;
+	}
+	table_put(&n->chain.txs, tx);
+	return tx;
+}
+
 /* What waited for this one follows it. */
 static void follow(struct node *n, const struct addr *sender)
 {
@@ -365,7 +378,7 @@ static void follow(struct node *n, const struct addr *sender)
 			continue;
 		}
 		*at = w->next;
-		table_put(&n->chain.txs, w->tx);
+		w->tx = known_or(n, w->tx);
 		execute(n, w->tx);
 		ledger_verdict(n->ledger, w->number, VERDICT_accepted, "");
 		w->tx->asker = w->job;
@@ -373,19 +386,6 @@ static void follow(struct node *n, const struct addr *sender)
 		at = &n->waiting;
 	}
 	set_expiry(n);
-}
-
-/* Bytes that were in a block which has left are the same transaction again. */
-static struct tx *known_or(struct node *n, struct tx *tx)
-{
-	struct tx *known = table_find(&n->chain.txs, &tx->hash);
-
-	if (known) {
-		tx_free(&tx);
-		return known;
-	}
-	table_put(&n->chain.txs, tx);
-	return tx;
 }
 
 enum taken sequencer_take(struct node *n, struct bytes raw, struct job *job, bool sync,
