@@ -215,6 +215,11 @@ enum err book_write(struct book *b, struct journal *j, const struct record *r)
 
 /* From here on: a new segment. */
 
+bool book_is_full(const struct book *b, const struct journal *j)
+{
+	return journal_bytes(j) >= JOURNAL_LIMIT || !index_has_room(&b->index);
+}
+
 /* Gather without taking: the book knows it. */
 static enum err carry(struct journal *j, const struct record *r, uint64_t *at_out,
 		      uint32_t *length_out)

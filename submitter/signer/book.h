@@ -46,6 +46,9 @@ enum err book_take(struct book *b, const struct record *r, uint64_t at,
 /* Gather R, and take it. */
 enum err book_write(struct book *b, struct journal *j, const struct record *r) MUST_CHECK;
 
+/* Is it time for a new segment?  The journal is long, or the index has no more room. */
+bool book_is_full(const struct book *b, const struct journal *j);
+
 /* Write what is still useful as a new segment of J and begin there; before confinement.
    Journal and book are then opened again. */
 enum err book_carry(struct book *b, struct journal *j) MUST_CHECK;

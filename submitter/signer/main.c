@@ -91,7 +91,7 @@ static void open_journal(struct signer *self)
 	if (fd < 0)
 		stop(EV_K004_journal_bad, "no journal was handed on", EXIT_config);
 	read_journal(self, fd);
-	if (journal_bytes(&self->journal) >= JOURNAL_LIMIT) {
+	if (book_is_full(&self->book, &self->journal)) {
 		if (book_carry(&self->book, &self->journal) != OK)
 			stop(EV_K007_journal_failed, strerror(errno), EXIT_io);
 		journal_close(&self->journal);
@@ -101,7 +101,7 @@ static void open_journal(struct signer *self)
 			(unsigned long long)self->journal.start,
 			(unsigned long long)journal_bytes(&self->journal));
 	}
-	self->over = journal_bytes(&self->journal) >= JOURNAL_LIMIT;
+	self->over = book_is_full(&self->book, &self->journal);
 	for (unsigned i = 0; i < self->policy.chains; i++)
 		if (!book_chain(&self->book, self->policy.chain[i]))
 			stop(EV_K004_journal_bad, "too many chains", EXIT_data);

@@ -224,15 +224,10 @@ static bool is_asked_to_stop(const struct pollfd set[POLL_COUNT])
 	return true;
 }
 
-static bool is_long(const struct signer *self)
-{
-	return journal_bytes(&self->journal) >= JOURNAL_LIMIT || !index_has_room(&self->book.index);
-}
-
 /* The next start begins a new segment, which needs rights that are gone here. */
 static bool is_full(const struct signer *self)
 {
-	if (self->over || !is_long(self))
+	if (self->over || !book_is_full(&self->book, &self->journal))
 		return false;
 	log_say(EV_K005_journal_full, "bytes=%llu",
 		(unsigned long long)journal_bytes(&self->journal));

@@ -438,6 +438,37 @@ Test(journal, segments, .init = open_file)
 	has_tx(5 + BOOK_CARRY_MAX + 100, 1, false);
 }
 
+/* Many small ones: the index is full first, and that too is over with the new segment. */
+Test(journal, full_index, .init = open_file)
+{
+	uint8_t raw[10] = { 0 };
+	uint64_t n = 0;
+	struct entry none;
+
+	adopt(1, 0);
+	for (; !book_is_full(&self.book, &self.journal); n++) {
+		struct record r = tx_record(RECORD_signed, n, n, BYTES_OF(raw));
+
+		cr_assert_eq(book_write(&self.book, &self.journal, &r), OK);
+		if (!journal_has_room(&self.journal))
+			commit();
+	}
+	commit();
+	cr_assert_lt(journal_bytes(&self.journal), JOURNAL_LIMIT);
+	for (unsigned i = 0; i < 2; i++) {
+		stop();
+		cr_assert_eq(start(), OK);
+		cr_assert(book_is_full(&self.book, &self.journal));
+	}
+	cr_assert_eq(book_carry(&self.book, &self.journal), OK);
+	stop();
+	cr_assert_eq(start(), OK);
+	cr_assert_not(book_is_full(&self.book, &self.journal));
+	cr_assert(has_nonce(n - 1, &none));
+	cr_assert(has_nonce(n - BOOK_CARRY_MAX + INDEX_BLOCK, &none));
+	cr_assert_not(has_nonce(n - BOOK_CARRY_MAX - 1, &none));
+}
+
 /* A crash at any record while the segment is made: the old one counts, nothing counts twice. */
 Test(journal, half_made_segment, .init = open_file)
 {
