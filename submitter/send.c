@@ -349,6 +349,8 @@ static void send_due(struct lane *l)
 	for (struct tx *t = l->txs; t && n < l->batch_max && ahead < l->s->window; t = t->next) {
 		if (t->nonce < l->chain_nonce)
 			continue;
+		if (t->nonce != l->chain_nonce + ahead)
+			break;		/* what is missing comes from the journal */
 		if (is_due(l, t, ahead == n, now))
 			batch[n++] = t;
 		else if (t->step == TX_READY || t->step == TX_SENDING)

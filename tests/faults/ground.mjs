@@ -50,16 +50,20 @@ export async function startGround({ nodes = 1, slack = 1, chain, core, bucket, c
 
   /**
    * Ends the fault by end() and measures until all of `names` are answered and nothing is paused;
-   * fails if that takes more than withinMs, or `slack` times that.
+   * fails if that takes more than withinMs, or `slack` times that.  Time in which this machine did
+   * not come to run us is not the connector's: a loaded machine is allowed it besides.
    */
   self.heals = async (names, end, withinMs = 2000) => {
     const began = Date.now();
+    const held = heldUp();
     await end();
     await look.answered(names, withinMs * slack + 10000);
     await until('ready again', async () => (await self.ready()) === 200, withinMs * slack + 10000, 20);
     const took = Date.now() - began;
+    const heldMs = held();
     self.recoveredMs = Math.max(self.recoveredMs, took);
-    assert.ok(took <= withinMs * slack, `working again after ${took} ms, allowed are ${withinMs * slack}`);
+    const allowed = withinMs * slack;
+    assert.ok(took - heldMs <= allowed, `working again after ${took} ms (${heldMs} ms of it we did not run), allowed are ${allowed}`);
   };
   /** The status of /readyz, or 0 when nobody answers. */
   self.ready = () => fetch(`${world.monitorUrl}/readyz`).then((r) => r.status, () => 0);
@@ -90,6 +94,24 @@ export async function startGround({ nodes = 1, slack = 1, chain, core, bucket, c
   };
   self.stop = () => world.stop();
   return self;
+}
+
+/** From now on: the milliseconds by which a timer of ours comes late, all together; a function that ends it. */
+function heldUp() {
+  const every = 10;
+  let last = performance.now();
+  let ms = 0;
+  const look = () => {
+    const now = performance.now();
+    ms += Math.max(0, now - last - every - 5);
+    last = now;
+  };
+  const timer = setInterval(look, every).unref();
+  return () => {
+    look();
+    clearInterval(timer);
+    return Math.round(ms);
+  };
 }
 
 function highest(pid) {
