@@ -387,10 +387,12 @@ export async function P28(t) {
   const g = await t.ground();
   const pipe = deafPipe(path.join(g.world.dir, 'sink'));
   try {
-    g.world.wrap = ['sh', '-c', 'exec "$0" "$@" 2>sink'.replace('sink', path.join(g.world.dir, 'sink'))];
     assert.equal((await g.world.cli('key', 'init')).code, 0);
     pipe.fill();
-    await g.start({ init: false });
+    g.world.wrap = ['sh', '-c', `exec "$0" "$@" 2>${path.join(g.world.dir, 'sink')}`];
+    await g.world.startConnector({ init: false });
+    g.world.wrap = []; /* commands write elsewhere: they may wait */
+    await g.look.waitFine();
     const before = pidsOf(g);
     for (let k = 0; k < t.times; k++) {
       pipe.fill();

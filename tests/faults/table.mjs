@@ -94,7 +94,7 @@ const rows = [
   /* what is kept on the disk */
   ['C01', 'a full disk', 1, 24, 300, store.C01],
   ['C03', 'a write to store or journal fails', 1, 150, 300, store.C03],
-  ['C04', 'a sync of store or journal fails', 1, 60, 400, store.C04],
+  ['C04', 'a sync of store or journal fails', 1, 24, 500, store.C04],
   ['C05', 'each sync takes seconds', 1, 10, 200, store.C05],
   ['C06', 'a torn or damaged store or journal', 3, 28, 400, store.C06],
   ['C07', 'a process dies at any of its calls', 1, 20, 300, store.C07],
