@@ -445,19 +445,30 @@ static struct link *new_link(struct loop *loop, const struct link_end *end, void
 	return l;
 }
 
-static void try_connect(void *owner)
+/* No descriptor, nobody there: the same to us, it is tried again. */
+static int connect_to(const struct link *l)
 {
-	struct link *l = owner;
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	check(fd >= 0);
+	if (fd < 0)
+		return -1;
 	memcpy(sa.sun_path, l->path, sizeof(l->path));
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0) {
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void try_connect(void *owner)
+{
+	struct link *l = owner;
+	int fd = connect_to(l);
+
+	if (fd >= 0) {
 		begin(l, fd);
 		return;
 	}
-	close(fd);
 	timer_start(l->retry, l->retry_s, 0);
 	l->retry_s = l->retry_s * 2 < RETRY_MAX_S ? l->retry_s * 2 : RETRY_MAX_S;
 }
