@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -237,4 +238,25 @@ Test(link, strangers_are_refused)
 	cr_assert_eq(read(fd, sink, sizeof(sink)), 0, "closed");
 	close(fd);
 	cr_assert_eq(t.ups, 0);
+}
+
+/* Too few descriptors pass, as a peer that is not there does. */
+Test(link, without_a_descriptor_it_tries_again)
+{
+	struct rlimit limit, none;
+
+	begin(network);
+	cr_assert_not_null(link_listen(t.loop, t.listening, &far_end, NULL, 2));
+	struct link *near = link_connect(t.loop, t.path, &near_end, NULL);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	run_for(0.1);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	cr_expect_not(link_is_up(near));
+	run_for(1);
+	cr_expect(link_is_up(near));
+	cr_expect_eq(t.ups, 1);
+	link_free(&near);
 }
