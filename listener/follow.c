@@ -16,7 +16,6 @@
 #define HITS_MAX   16		/* blocks whose logs are asked for in one batch */
 #define LOGS_S     15.0
 #define HEADERS_S  10.0
-#define CONTRADICTION_S  0.25 /* two headers in one reply that do not link: not at once again */
 #define LEFT_OUT_SAID_MS 60000
 #define RECEIPTS_AFTER 3	/* failures for one block: the other way is taken */
 
@@ -26,15 +25,16 @@ static void window_drop(struct chain *c)
 }
 
 /*
- * A header that does not fit.  First of all it contradicts what was read before: a fork.  Behind
- * others one of it and the last of them is not what the node said, so both are asked for again.
+ * A header that does not fit.  Where nothing is before it, or another block was read at its number
+ * before, that is a fork.  Else it and the one before it are not what the node said together, so
+ * both are asked for again.
  */
-static void window_cut(struct chain *c)
+static void window_cut(struct chain *c, uint64_t number)
 {
 	const struct block *last;
 
 	c->window_closed = true;
-	if (c->window_count == 0) {
+	if (c->window_count == 0 || ring_find(&c->ring, number)) {
 		c->fork = true;
 		return;
 	}
@@ -51,7 +51,7 @@ static void window_put(struct chain *c, const struct header *h)
 	bool fresh = !ring_find(&c->ring, h->number);
 
 	if (ring_fit(&c->ring, h->number, &h->hash, &h->parent) == RING_FORK) {
-		window_cut(c);
+		window_cut(c, h->number);
 		return;
 	}
 	ring_add(&c->ring, h->number, &h->hash, loop_now_ms(c->owner->loop));
@@ -99,13 +99,16 @@ static enum err take_header(struct chain *c, unsigned i, const struct jsonrpc_re
 
 static void on_headers(struct chain *c, struct ask *a)
 {
-	if (a->e && c->window_count == 0) {
-		chain_trouble(c, a);
-		return;
+	bool is_useless = c->window_closed && c->window_count == 0 && !c->fork;
+
+	if (is_useless && !a->e) {
+		a->e = ERR_MISMATCH;
+		snprintf(a->why, sizeof(a->why), "its headers do not link");
 	}
-	if (c->window_closed && c->window_count == 0 && !c->fork)
-		chain_pause(c, CONTRADICTION_S);
-	chain_step(c);
+	if (a->e && c->window_count == 0)
+		chain_trouble(c, a);
+	else
+		chain_step(c);
 }
 
 static void ask_headers(struct chain *c)

@@ -14,7 +14,7 @@
 #define SEND_TIMEOUT_S   10.0
 #define RESEND_MIN_MS    250	/* not taken, or in doubt; then twice as long each time */
 #define RESEND_MAX_MS    1500
-#define UNUSED_MS        1000	/* taken, and its turn has come: perhaps lost; then RESEND_MAX_MS */
+#define UNUSED_MS        1000	/* taken or not answered, and its turn has come; then RESEND_MAX_MS */
 #define NO_METHOD        (-32601)
 #define SEND_BATCH_MAX   16
 
@@ -157,6 +157,12 @@ void tx_not_raised(struct tx *t, const struct msg_sign_refused *m)
 		lane_pause(l, PAUSE_untaken, why);
 }
 
+/* When it may be lost, though a node has had it. */
+static uint64_t unused_at(const struct tx *t)
+{
+	return clock_mono_ms() + (t->sends < 2 ? UNUSED_MS : RESEND_MAX_MS);
+}
+
 static void say_sent(struct tx *t)
 {
 	const struct answer *a = find_wanted(t->lane, t->kind, &t->id);
@@ -179,7 +185,7 @@ static void on_taken(struct tx *t)
 		lane_resume(t->lane);
 	t->step = TX_SENT;
 	t->in_doubt = false;
-	t->again_ms = clock_mono_ms() + (t->sends < 2 ? UNUSED_MS : RESEND_MAX_MS);
+	t->again_ms = unused_at(t);
 	say_sent(t);
 }
 
@@ -253,13 +259,11 @@ static bool is_taken(const struct tx *t, const struct jsonrpc_reply *r)
 	return r->outcome == RPC_OK && json_b32(r->result, &hash) == OK && b32_eq(&hash, &t->hash);
 }
 
-static void on_send_reply(void *owner, const struct jsonrpc_reply *r)
+/* A node has had it. */
+static void on_heard(struct tx *t, const struct jsonrpc_reply *r)
 {
-	struct lane *l = ((struct inquiry *)owner)->lane;
-	struct tx *t = find_inquired(owner);
-
-	if (!t || t->step != TX_SENDING)
-		return;
+	count(CNT_SUBMITTER_sends, 1);
+	count(CNT_SUBMITTER_resends, t->sends > 1);
 	wait_again(t);
 	if (is_taken(t, r)) {
 		if (t->was_taken)
@@ -267,12 +271,29 @@ static void on_send_reply(void *owner, const struct jsonrpc_reply *r)
 		on_taken(t);
 	} else if (r->outcome == RPC_ERROR)
 		on_refused(t, r);
-	else if (r->outcome == RPC_OK || r->outcome == RPC_AMBIGUOUS)
+	else
 		on_doubt(t);
-	else {
-		t->step = TX_READY;	/* no node has had it: asked too often, or none was reached */
-		t->again_ms = clock_mono_ms() + RESEND_MIN_MS;
-	}
+}
+
+/* It was asked too often, or none was reached. */
+static void on_unsent(struct tx *t)
+{
+	t->sends--;
+	t->step = TX_READY;
+	t->again_ms = clock_mono_ms() + RESEND_MIN_MS;
+}
+
+static void on_send_reply(void *owner, const struct jsonrpc_reply *r)
+{
+	struct lane *l = ((struct inquiry *)owner)->lane;
+	struct tx *t = find_inquired(owner);
+
+	if (!t || t->step != TX_SENDING)
+		return;
+	if (r->outcome == RPC_NOT_SENT || r->outcome == RPC_THROTTLED)
+		on_unsent(t);
+	else
+		on_heard(t, r);
 	if (t->step != TX_SENT || t->in_doubt)
 		l->batch_max = 1;
 	txs_count(l);
@@ -284,13 +305,19 @@ static void on_send_reply(void *owner, const struct jsonrpc_reply *r)
 /* LEADS: all before it are used, or go again with it. */
 static bool is_due(const struct lane *l, const struct tx *t, bool leads, uint64_t now)
 {
+	bool is_next = t->nonce == l->chain_nonce;
+
 	if (t->raising || t->again_ms > now)
 		return false;
 	if (t->step == TX_READY)
 		return true;
-	/* Taken, but its turn has come and it is not used: perhaps lost. */
-	return t->step == TX_SENT && leads && (t->in_doubt || t->nonce == l->chain_nonce) &&
-	       l->answered_ms + UNUSED_MS > now;
+	if (l->answered_ms + UNUSED_MS <= now)
+		return false;	/* what we know of the chain is old */
+	/* Its turn has come and it is not used: perhaps lost.  If those of its batch are held for it,
+	   the answer comes too late. */
+	if (t->step == TX_SENDING)
+		return is_next;
+	return t->step == TX_SENT && leads && (t->in_doubt || is_next);
 }
 
 static void send_batch(struct lane *l, struct tx **batch, unsigned n)
@@ -309,9 +336,8 @@ static void send_batch(struct lane *l, struct tx **batch, unsigned n)
 						 .on_reply = on_send_reply, .owner = new_inquiry(t) };
 		t->was_taken = t->step == TX_SENT && !t->in_doubt;
 		t->step = TX_SENDING;
-		count(CNT_SUBMITTER_sends, 1);
-		if (t->sends++)
-			count(CNT_SUBMITTER_resends, 1);
+		t->again_ms = unused_at(t);
+		t->sends++;
 	}
 	enum err e = jsonrpc_send(l->rpc, -1, call, n, SEND_TIMEOUT_S, NULL);
 	struct jsonrpc_reply none = { .outcome = RPC_NOT_SENT, .message = "no memory" };

@@ -122,6 +122,22 @@ async function ourAnswers(g, depth) {
 
 const depths = [1, 7, 64, 2, 1000, 4096];
 
+/* Blocks leave of which only the headers have been read, and the head is far above them. */
+async function leaveUnread(g) {
+  const before = await g.look.counters();
+  await g.chain.lie({ lie: 'error', methods: ['eth_getLogs', 'eth_getBlockReceipts'] });
+  const names = await g.ask(9);
+  await g.look.waitCounter('listener_blocks', (n) => n >= before.listener_blocks + 9);
+  await g.proxies[0].fault('stall', { dir: 'both', open: true });
+  await g.chain.reorg(4, {});
+  await g.chain.mine(8);
+  await g.world.resync();
+  await g.heals(names, async () => {
+    await g.chain.truth();
+    await g.proxies[0].clear();
+  });
+}
+
 /*
  * Reorganisations of growing depth above the finalized block, the requests stay and our answers
  * leave with their blocks: one line each, and all is answered again by the bytes of before.
@@ -144,6 +160,7 @@ export async function L33(t) {
     await g.world.resync();
     await atHead(g);
   }
+  await leaveUnread(g);
   await g.finish();
 }
 

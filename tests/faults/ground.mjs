@@ -82,7 +82,7 @@ export async function startGround({ nodes = 1, slack = 1, chain, core, bucket, c
     if (!ledger) problems.push(...(await world.judge({ unanswered: open > 0, ...how })).problems);
     const lines = world.log().split('\n').length;
     const seconds = (Date.now() - self.began) / 1000;
-    const starts = look.lines('G001', { proc: 'supervisor' }).length;
+    const starts = look.lines('G001', { proc: 'supervisor' }).length + look.lines('S007').length; /* a reload starts most again */
     if (lines > LINES_AT_ONCE * Math.max(1, starts) + LINES_PER_SECOND * seconds) problems.push(`${lines} lines of log in ${seconds.toFixed(1)} s`);
     const peak = Object.values(self.peaks()).reduce((a, b) => a + b, 0);
     if (peak > self.limits.memoryKb && !process.env.KMS_SANITIZERS) problems.push(`${peak} KiB of memory`);

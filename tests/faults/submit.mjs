@@ -133,7 +133,7 @@ export async function T03(t) {
   for (let k = 0; k < t.times; k++) {
     await g.chain.lie({ lie: 'dropped', methods: SEND, count: 1 });
     const names = await g.ask(16, { perTx: 16, distinct: 4 });
-    await g.heals(names, landed(g, () => {}), 4500);
+    await g.heals(names, landed(g, () => {}));
     await g.chain.truth();
   }
   await signedOnce(g, counted, 16 * t.times);
@@ -258,6 +258,7 @@ export async function T07(t) {
       await g.chain.set({ baseFee: low });
       await g.chain.mine();
     }));
+    await g.look.waitLine('T002', { from });
     g.look.counted(from, { T001: 1, T002: 1 });
   }
   await g.finish();

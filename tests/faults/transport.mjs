@@ -5,8 +5,9 @@ import assert from 'node:assert/strict';
 import { until } from '../peers/process.mjs';
 
 const LANES = 2; /* grounds of one case that stand side by side */
-const SPAN = 4400; /* bytes of what a node says first: three frames, or the replies to one request */
+const SPAN = 4400; /* bytes of what a node says: several frames, or the replies to a few requests */
 const PART = 300; /* of the offsets, on one ground */
+const ASKED = 60; /* requests at most, until a connection has said so much */
 
 /** Lines that would say that something was believed: a reorganisation, a foreign nonce, a hold. */
 const UNMOVED = { L009: 0, L010: 0, T003: 0, T004: 0, X010: 0 };
@@ -33,7 +34,7 @@ export async function startWithFirst(g) {
 /**
  * A reset after byte k of what nodes say from now on, and of the next connections, for k from 0 on
  * (in the tests for a few k): what is asked meanwhile is answered, the cursor is where it should
- * be, no block has left.
+ * be, no block has left.  Asked is until a connection has said so much.
  */
 export async function L01(t) {
   const offsets = Array.from({ length: t.times }, (_, i) => Math.floor(i * SPAN / t.times));
@@ -42,16 +43,21 @@ export async function L01(t) {
   const lane = async () => {
     for (let part; (part = parts.shift());) {
       const g = await t.ground();
+      const resets = async () => (await g.proxies[0].stats()).acted.reset ?? 0;
       await g.start();
       const from = g.look.mark();
       for (const at of part) {
+        const were = await resets();
+        const names = [];
         await g.proxies[0].fault('reset', { at, dir: 'down', open: true, count: 2 });
-        const names = await g.ask(1);
+        do {
+          assert.ok(names.length < ASKED, `no connection said ${at} bytes`);
+          names.push(...await g.ask(1));
+          await g.answered(names);
+        } while (await resets() === were);
         await g.heals(names, () => g.proxies[0].clear());
       }
-      const { acted, open } = await g.proxies[0].stats();
-      assert.ok(acted.reset >= part.length / 2, `${acted.reset} connections were reset`);
-      assert.ok(open > 0);
+      assert.ok((await g.proxies[0].stats()).open > 0);
       await atHead(g);
       assert.ok((await g.look.counters()).listener_ws_reconnects >= 1);
       assert.ok(g.look.lines('L001', { from }).length >= 1);
