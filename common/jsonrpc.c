@@ -27,9 +27,10 @@ struct jsonrpc_batch {
 	struct endpoint *endpoint;	/* asked; NULL while none is chosen */
 	bool check;			/* of the chain id: the endpoint counts it itself */
 	bool delivering, cancelled;
+	bool excused;			/* its failure says nothing new of the endpoint */
 	unsigned count;
-	uint64_t first_id;
-	double timeout_s;
+	uint64_t first_id, sent_ms;
+	double timeout_s, given_s;	/* the caller's, the endpoint's */
 	char *text;			/* owned: the request's body until it is sent */
 	size_t text_len;
 	struct http_call *http;
@@ -145,7 +146,7 @@ static void fail(struct jsonrpc_batch *b, enum jsonrpc_outcome outcome, const ch
 		j->events.on_call(j->owner, b->count, true);
 	if (refused && j->events.on_refused)
 		j->events.on_refused(j->owner, b->endpoint->name, why);
-	if (outcome != RPC_THROTTLED && !b->check)
+	if (outcome != RPC_THROTTLED && !b->check && !b->excused)
 		endpoint_failed(b->endpoint, why);
 	deliver_outcome(b);
 }
@@ -168,14 +169,22 @@ static unsigned count_throttled(const struct jsonrpc_replies *replies)
 }
 
 /* One that answers a part of the calls is left alone for a moment only. */
-static void tell_endpoint(struct endpoint *e, const struct jsonrpc_replies *replies)
+static void tell_endpoint(const struct jsonrpc_batch *b, const struct jsonrpc_replies *replies)
 {
 	unsigned throttled = count_throttled(replies);
 
 	if (throttled < replies->count)
-		endpoint_answered(e);
+		endpoint_answered(b->endpoint, loop_now_ms(b->j->loop) - b->sent_ms);
 	if (throttled)
-		endpoint_throttled(e, 0);
+		endpoint_throttled(b->endpoint, 0);
+}
+
+/* One silence is one failure, of however many that were in flight. */
+static void tell_late(struct jsonrpc_batch *b)
+{
+	b->excused = endpoint_patience(b->endpoint, b->timeout_s) > b->given_s;
+	if (!b->excused)
+		endpoint_late(b->endpoint);
 }
 
 static void on_response(void *owner, struct http_result *r)
@@ -186,7 +195,7 @@ static void on_response(void *owner, struct http_result *r)
 
 	b->http = NULL;
 	if (r->late)
-		endpoint_late(b->endpoint);
+		tell_late(b);
 	if (r->outcome != HTTP_OK || r->status / 100 != 2) {
 		enum jsonrpc_outcome outcome = outcome_of(r, &why);
 
@@ -200,7 +209,7 @@ static void on_response(void *owner, struct http_result *r)
 		fail(b, RPC_AMBIGUOUS, why, true);
 		return;
 	}
-	tell_endpoint(b->endpoint, &replies);
+	tell_endpoint(b, &replies);
 	if (b->j->events.on_call)
 		b->j->events.on_call(b->j->owner, b->count, false);
 	deliver_replies(b, &replies);
@@ -224,6 +233,8 @@ static void fly(struct jsonrpc_batch *b)
 	};
 
 	b->state = FLYING;
+	b->given_s = timeout_s;
+	b->sent_ms = loop_now_ms(b->j->loop);
 	b->http = http_start(b->j->http, &r);
 	free(b->text);
 	b->text = NULL;

@@ -12,7 +12,7 @@
 #define CHECK_TIMEOUT_S   5.0
 #define SMALL_S           10.0		/* who waits longer expects a large answer */
 #define PATIENCE_S        2.0		/* for a small one, at first */
-#define PATIENT_MS        60000		/* after an answer that did not come in time */
+#define PATIENT_MS        60000		/* after an answer that was slow or did not come in time */
 #define WRONG_FIRST_MS    1000 /* an endpoint on another chain is asked again, twice as */
 #define WRONG_LAST_MS     30000 /* late each time */
 #define ALONE_AGAIN_MS    1000		/* no endpoint answers: as soon as one is back, go on */
@@ -185,10 +185,12 @@ void endpoint_failed(struct endpoint *e, const char *why)
 	down(e, e->probe_ms, why);
 }
 
-void endpoint_answered(struct endpoint *e)
+void endpoint_answered(struct endpoint *e, uint64_t took_ms)
 {
 	e->failures = 0;
 	e->throttle_ms = 0;
+	if (took_ms > (uint64_t)(PATIENCE_S * 1000))
+		e->patient_until_ms = loop_now_ms(e->j->loop) + PATIENT_MS;
 }
 
 void endpoint_throttled(struct endpoint *e, uint64_t retry_after_s)

@@ -41,7 +41,7 @@ struct endpoint *endpoint_choose(struct jsonrpc *j);	/* NULL: none is ready */
 bool endpoint_any_up(const struct jsonrpc *j);
 bool endpoint_all_tried(const struct jsonrpc *j);
 void endpoint_failed(struct endpoint *e, const char *why);
-void endpoint_answered(struct endpoint *e);
+void endpoint_answered(struct endpoint *e, uint64_t took_ms);
 void endpoint_throttled(struct endpoint *e, uint64_t retry_after_s);
 void endpoint_late(struct endpoint *e);			/* no answer in time */
 /* Seconds to wait for an answer, at most TIMEOUT_S. */

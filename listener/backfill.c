@@ -72,7 +72,8 @@ static enum err take_time(struct chain *c, unsigned i, const struct jsonrpc_repl
 static void on_times(struct chain *c, struct ask *a)
 {
 	if (a->e) {
-		range_drop(c);
+		if (a->e != ERR_FULL)	/* asked too often: those that came are kept */
+			range_drop(c);
 		chain_trouble(c, a);
 		return;
 	}
@@ -81,10 +82,11 @@ static void on_times(struct chain *c, struct ask *a)
 
 static void find_untimed(struct chain *c)
 {
+	unsigned most = WINDOW_MAX >> (c->failures < 4 ? c->failures : 4);
 	uint64_t last = UINT64_MAX;
 
 	c->asked_count = 0;
-	for (unsigned i = 0; i < c->logs.count && c->asked_count < WINDOW_MAX; i++) {
+	for (unsigned i = 0; i < c->logs.count && c->asked_count < most; i++) {
 		if (c->logs.at[i].time || c->logs.at[i].block == last)
 			continue;
 		last = c->logs.at[i].block;

@@ -145,9 +145,11 @@ static void nothing_to_read(struct chain *c)
 
 static bool by_range(const struct chain *c)
 {
+	if (c->range_read)
+		return true;
 	if (c->range.size == 1 && c->failures >= BY_BLOCK_AFTER)
 		return false;
-	return c->range_read || c->finalized >= c->next + BACKFILL_FROM;
+	return c->finalized >= c->next + BACKFILL_FROM;
 }
 
 /* Whatever was begun behind the head is complete, or given up for now. */

@@ -184,7 +184,9 @@ static void check_headless(struct chain *c)
 {
 	bool was = c->headless;
 
-	c->headless = c->head_known && now_ms(c) - c->head_seen_ms > HEADLESS_MS;
+	if (c->phase == PHASE_AWAY)
+		c->head_seen_ms = now_ms(c);	/* nobody has asked for one */
+	c->headless = now_ms(c) - c->head_seen_ms > HEADLESS_MS;
 	if (c->headless != was)
 		listener_show(c->owner);
 }

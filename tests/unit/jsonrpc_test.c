@@ -438,6 +438,27 @@ Test(jsonrpc, who_is_late_has_more_time_then, .init = begin, .fini = end)
 	cr_assert_eq(ask(0, 1), RPC_OK);
 }
 
+Test(jsonrpc, one_silence_is_one_failure, .init = begin, .fini = end)
+{
+	struct got g[3] = { 0 };
+
+	cr_assert_eq(ask(-1, 1), RPC_OK);
+	wait_s(0.1);
+	atomic_store(&broken[0], 5);
+	for (unsigned i = 0; i < 3; i++) {
+		struct jsonrpc_call call = {
+			.method = "eth_blockNumber", .params = "[]", .on_reply = on_reply, .owner = &g[i],
+		};
+		cr_assert_eq(jsonrpc_send(rpc, 0, &call, 1, 10, NULL), OK);
+	}
+	while (g[0].count + g[1].count + g[2].count < 3)
+		loop_run(loop);
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert_eq(g[i].outcome[0], RPC_AMBIGUOUS);
+	cr_assert(jsonrpc_endpoint_is_up(rpc, 0));
+	cr_assert_eq(ask(0, 1), RPC_OK);
+}
+
 Test(jsonrpc, who_is_out_of_use_is_asked_when_needed, .init = begin, .fini = end)
 {
 	cr_assert_eq(ask(-1, 1), RPC_OK);
