@@ -97,9 +97,10 @@ static void odd_outcome(struct op *op, const char *why)
 	if (op->odd++ == 0 || x->core_stage.state != STAGE_RUNS)
 		stage_trouble(&x->core_stage, TROUBLE_ODD, why);
 	give_room(op);
-	if (x->core_stage.state != STAGE_RUNS)
+	if (x->core_stage.state != STAGE_RUNS) {
+		op->odd = 1;	/* the stage's trouble, not its own */
 		op_fire(op, OP_EVENT_go, why); /* to wait there with the others */
-	else if (op->odd > ODD_TRIES)
+	} else if (op->odd > ODD_TRIES)
 		op_fire(op, OP_EVENT_hold, why);
 	else
 		op_again(op, why);

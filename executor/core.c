@@ -182,7 +182,7 @@ static grpc_channel *new_channel(const char *endpoint, int lane, size_t message_
 		{ "grpc.http2.max_pings_without_data", 0 },
 		{ "grpc.initial_reconnect_backoff_ms", 100 },
 		{ "grpc.max_reconnect_backoff_ms", 500 },
-		{ "grpc.min_reconnect_backoff_ms", 1000 }, /* that is: for one attempt */
+		{ "grpc.min_reconnect_backoff_ms", 2000 }, /* that is: for one attempt */
 		/* A compressed answer would be measured when it is large already. */
 		{ "grpc.compression_enabled_algorithms_bitset", 1 },
 		{ "grpc.per_message_decompression", 0 },

@@ -17,7 +17,7 @@ struct kind {
 	/* Request message; bodies are moved into the slices, not copied. */
 	size_t (*write_start)(struct op *op, grpc_slice *slices);
 	/*
-	 * The Core's answer to calldata (at most IPC_CALLDATA_MAX bytes at OUT).  ERR_MISMATCH:
+	 * The Core's answer to calldata (at most TX_CALLDATA_MAX bytes at OUT).  ERR_MISMATCH:
 	 * not an answer to this request; ERR_DENIED: not signed by the registered identity;
 	 * ERR_TOO_BIG: no transaction can carry it.  *why_out is a constant.  What it proves
 	 * beside the call goes to op->result.

@@ -120,7 +120,8 @@ static void turn_clock(struct executor *x)
 static void on_slow_tick(struct executor *x)
 {
 	gauge(CNT_EXECUTOR_open, store_count_open(x->store));
-	store_put_figure(x->store, "run_ms", x->run_ms);
+	if (!store_is_full(x->store))
+		store_put_figure(x->store, "run_ms", x->run_ms);
 	if (clock_unix_ms() > PRUNE_AFTER_MS) /* a clock that begins in 1970 ends nothing */
 		store_put_prune(x->store, clock_unix_ms() - PRUNE_AFTER_MS);
 	op_load_aside(x);

@@ -54,6 +54,6 @@ struct core_parts {
 	struct bytes key_digests;	/* 32 bytes each */
 };
 
-/* The response's calldata, at most IPC_CALLDATA_MAX bytes. */
+/* The response's calldata, at most TX_CALLDATA_MAX bytes. */
 enum err core_write_call(const struct op *op, const struct core_parts *parts, uint8_t *out,
 			 size_t *len_out, const char **why_out) MUST_CHECK;

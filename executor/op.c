@@ -93,9 +93,13 @@ static void on_turn_end(void *owner)
 
 static void leave_state(struct op *op)
 {
+	bool full = store_is_full(op->x->store);
+
 	if (!op->untold || op->turn == op->x->turn)
 		return;
-	if (*op->reason || op->passed_count == STORE_PASSED_MAX)
+	if (full && op->passed_count == STORE_PASSED_MAX)
+		op->passed_count--;	/* nothing piles up while the disk is full */
+	if (!full && (*op->reason || op->passed_count == STORE_PASSED_MAX))
 		op_put_change(op, (struct bytes){ 0 }, NULL);
 	else
 		op->passed[op->passed_count++] =

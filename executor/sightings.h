@@ -4,7 +4,9 @@
  *
  * A block with an answer of ours may leave before the listener has read it.  Then nobody says that
  * it left: the listener has only ever seen the one that came instead.  But the two disagree about
- * its hash, and that tells.  Pure; the newest are kept, what is older the listener knew in time.
+ * its hash, and that tells.  The listener says the last block of what it read at once, so one that
+ * it read together with later ones is not compared: the submitter sees by the account's nonce that
+ * it left.  Pure; the newest are kept.
  */
 #pragma once
 

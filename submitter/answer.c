@@ -457,8 +457,8 @@ void answer_refused(struct lane *l, const struct msg_sign_refused *m)
 		a->step = ANSWER_SIGN;
 		return;
 	}
-	if (strcmp(rule, "equivocation") == 0 && !a->replace) {
-		later(a);
+	if ((strcmp(rule, "equivocation") == 0 && !a->replace) || strcmp(rule, "journal_full") == 0) {
+		later(a);	/* a full journal goes on in a new segment at once */
 		return;
 	}
 	log_say(EV_T009_signer_refused, "op=%llu rule=%s detail=\"%s\"", (unsigned long long)a->op, rule, detail);

@@ -176,11 +176,13 @@ uint64_t lane_fee(const struct lane *l)
 	return want < l->s->max_fee ? want : l->s->max_fee;
 }
 
-/* Enough for everything in flight and one more. */
+/* Enough for everything in flight and one more, and more than a node has found too little. */
 static bool has_funds(const struct lane *l)
 {
 	struct u256 fee = u256_from_u64(lane_fee(l)), need;
 
+	if (l->is_poor && u256_cmp(&l->balance, &l->poor_balance) <= 0)
+		return false;
 	if (!u256_mul_u64(&fee, (uint64_t)GAS_TYPICAL * (l->in_flight + 1u), &need))
 		return false;
 	return u256_cmp(&l->balance, &need) >= 0;

@@ -13,7 +13,7 @@
 
 #define SEND_TIMEOUT_S   10.0
 #define RESEND_MIN_MS    250	/* not taken, or in doubt; then twice as long each time */
-#define RESEND_MAX_MS    1500
+#define RESEND_MAX_MS    1250
 #define UNUSED_MS        1000	/* taken or not answered, and its turn has come; then RESEND_MAX_MS */
 #define NO_METHOD        (-32601)
 #define SEND_BATCH_MAX   16
@@ -184,7 +184,7 @@ static void on_taken(struct tx *t)
 	if (t->lane->pause == PAUSE_untaken && t->nonce <= t->lane->chain_nonce)
 		lane_resume(t->lane);
 	t->step = TX_SENT;
-	t->in_doubt = false;
+	t->in_doubt = t->lane->is_poor = false;
 	t->again_ms = unused_at(t);
 	say_sent(t);
 }
@@ -210,6 +210,8 @@ static void on_refused(struct tx *t, const struct jsonrpc_reply *r)
 		return;
 	case SEND_funds:
 		t->step = TX_READY;
+		l->is_poor = true;
+		l->poor_balance = l->balance;
 		lane_pause(l, PAUSE_funds, "our account cannot pay for a transaction");
 		return;
 	case SEND_refusing:

@@ -102,7 +102,8 @@ struct lane {
 	/* What the node says. */
 	bool has_nonce, has_account;	/* the nonce, all three below are known */
 	uint64_t chain_nonce, base_fee;
-	struct u256 balance;
+	struct u256 balance, poor_balance;
+	bool is_poor;			/* a node said that poor_balance is too little */
 	uint64_t asked_ms, answered_ms;	/* monotonic, of the account's nonce */
 	uint64_t account_ms;		/* and of its balance and the base fee */
 	bool asking;

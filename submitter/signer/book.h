@@ -11,7 +11,8 @@
 #include "submitter/signer/ledger.h"
 
 #define BOOK_CHAINS_MAX   16
-#define BOOK_CARRY_MAX    4096 /* records of transactions that a new segment repeats */
+/* What a new segment repeats, at most: whole blocks of the index, each as if it were full. */
+#define BOOK_CARRY_MAX    4096		/* records of transactions */
 #define BOOK_CARRY_BYTES  (64ull << 20)	/* and their bytes */
 
 struct book_chain {

@@ -51,7 +51,7 @@ static bool permits_window(const struct policy *p, struct ask_state *s)
 static bool permits_journal_full(const struct policy *p, struct ask_state *s)
 {
 	(void)p;
-	return s->ask->has_room || no(s, "it goes on in a new segment soon");
+	return s->ask->has_room || no(s, "it goes on in a new segment at once");
 }
 
 static bool permits_chain(const struct policy *p, struct ask_state *s)

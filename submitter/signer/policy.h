@@ -31,7 +31,7 @@ enum policy_plan {
 /* name, plans, what it forbids */
 #define POLICY_RULES(R) \
 	R(window,       FOR_ALL,       "more unanswered requests than the link's window") \
-	R(journal_full, FOR_NEW,       "a transaction that the journal has no room for") \
+	R(journal_full, FOR_NEW,       "another transaction in a journal that is full; a new segment follows at once") \
 	R(chain,        FOR_SIGNATURE, "a chain that is not in the configuration") \
 	R(kind,         FOR_NEW,       "an operation without a response in the profile") \
 	R(contract,     FOR_NEW,       "another contract than the profile's for this operation") \

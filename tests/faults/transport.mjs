@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict';
 import { until } from '../peers/process.mjs';
 
-const LANES = 2; /* grounds of one case that stand side by side */
+const LANES = 3; /* grounds of one case that stand side by side */
 const SPAN = 4400; /* bytes of what a node says: several frames, or the replies to a few requests */
-const PART = 300; /* of the offsets, on one ground */
+const PART = 100; /* of the offsets, on one ground */
 const ASKED = 60; /* requests at most, until a connection has said so much */
 
 /** Lines that would say that something was believed: a reorganisation, a foreign nonce, a hold. */
