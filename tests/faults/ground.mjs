@@ -20,6 +20,16 @@ const LINES_PER_SECOND = 50; /* of the log, whatever a peer does */
 const LINES_AT_ONCE = 100; /* besides: for each start, a burst */
 const MEMORY_KB = 256 * 1024; /* of all processes together, at their worst */
 
+/** Lines that would say that something was believed: a reorganisation, a foreign nonce, a hold. */
+export const UNMOVED = { L009: 0, L010: 0, T003: 0, T004: 0, X010: 0 };
+
+/** Until all blocks are read, and the executor has granted them. */
+export const atHead = (g, timeoutMs = 20000) => until('the listener is at the head', async () => {
+  const { listener_cursor: cursor, listener_latest: latest } = await g.look.counters();
+  const head = await g.chain.head();
+  return cursor === head && latest === head;
+}, timeoutMs);
+
 /**
  * Options: those of startWorld, and nodes: how many chain nodes the connector knows (1), all of one
  * chain; node k is door k + 1 of the fake chain (lies: { lie, door: k + 1 }) behind proxies[k].

@@ -2,10 +2,12 @@
  * table - the faults that must be survived, one row each.  The numbers are those of the plan; what
  * a case of a row does and demands stands in front of it.
  */
+import * as conditions from './conditions.mjs';
 import * as content from './content.mjs';
 import * as core from './core.mjs';
 import * as operator from './operator.mjs';
 import * as process from './process.mjs';
+import * as reorgs from './reorgs.mjs';
 import * as store from './store.mjs';
 import * as submit from './submit.mjs';
 import * as transport from './transport.mjs';
@@ -33,10 +35,10 @@ const rows = [
   ['L30', 'the same log again and again', 1, 10, 60, content.L30],
   ['L31', 'logs and replies in any order', 1, 20, 60, content.L31],
   ['L32', 'logs that are called removed', 1, 20, 60, content.L32],
-  ['L33', 'reorganisations of depth 1, 2, 7, 64, 1000 and 4096', 3, 6, 180, content.L33],
-  ['L34', 'a request id with other content after a reorganisation', 1, 10, 180, content.L34],
-  ['L35', 'a request that left the chain for good', 1, 10, 120, content.L35],
-  ['L36', 'a finalized block leaves the chain', 1, 3, 120, content.L36],
+  ['L33', 'reorganisations of depth 1, 2, 7, 64, 1000 and 4096', 3, 6, 180, reorgs.L33],
+  ['L34', 'a request id with other content after a reorganisation', 1, 10, 180, reorgs.L34],
+  ['L35', 'a request that left the chain for good', 1, 10, 120, reorgs.L35],
+  ['L36', 'a finalized block leaves the chain', 1, 3, 120, reorgs.L36],
   ['L38', 'no word of where to begin', 1, 3, 60, content.L38],
   ['L40', 'logs of strangers that look like ours', 1, 20, 60, content.L40],
   ['L41', 'logs that end too early, at every length', 6, 352, 180, content.L41],
@@ -46,8 +48,8 @@ const rows = [
   ['L45', 'events of a contract newer than the profile', 1, 5, 120, content.L45],
   ['L48', 'ten thousand requests in one block', 500, 50000, 900, content.L48],
   ['L49', 'no blocks for days', 1, 2, 120, content.L49],
-  ['L51', 'finality tags that cannot be', 1, 3, 120, content.L51],
-  ['L52', 'a parent chain that is silent, lies, and is weeks late', 1, 3, 180, content.L52],
+  ['L51', 'finality tags that cannot be', 1, 3, 120, reorgs.L51],
+  ['L52', 'a parent chain that is silent, lies, and is weeks late', 1, 3, 180, reorgs.L52],
 
   /* the KMS Core and the storage */
   ['X01', 'the Core refuses connections, from the start and later', 1, 5, 60, core.X01],
@@ -72,14 +74,14 @@ const rows = [
   ['T04', 'one nonce for two answers, also by who holds the socket', 2, 10, 120, submit.T04],
   ['T05', 'nodes that say in all ways that they know a transaction', 2, 27, 180, submit.T05],
   ['T06', 'words that look like those and are not', 2, 23, 180, submit.T06],
-  ['T07', 'the base fee rises tenfold, and above the cap', 1, 5, 60, submit.T07],
-  ['T09', 'an account without money', 1, 5, 60, submit.T09],
-  ['T10', 'more gas is needed than was estimated', 1, 9, 60, submit.T10],
-  ['T12', 'the contract has our answer already', 1, 10, 60, submit.T12],
-  ['T13', 'a node that has not seen the request yet', 1, 10, 90, submit.T13],
-  ['T14', 'the chain does not list this node, or another identity of it', 1, 5, 90, submit.T14],
-  ['T15', 'the contract is paused', 1, 10, 60, submit.T15],
-  ['T16', 'reverts that no profile knows', 1, 5, 90, submit.T16],
+  ['T07', 'the base fee rises tenfold, and above the cap', 1, 5, 60, conditions.T07],
+  ['T09', 'an account without money', 1, 5, 60, conditions.T09],
+  ['T10', 'more gas is needed than was estimated', 1, 9, 60, conditions.T10],
+  ['T12', 'the contract has our answer already', 1, 10, 60, conditions.T12],
+  ['T13', 'a node that has not seen the request yet', 1, 10, 90, conditions.T13],
+  ['T14', 'the chain does not list this node, or another identity of it', 1, 5, 90, conditions.T14],
+  ['T15', 'the contract is paused', 1, 10, 60, conditions.T15],
+  ['T16', 'reverts that no profile knows', 1, 5, 90, conditions.T16],
   ['T17', 'the estimate is well and the transaction reverts', 1, 10, 60, submit.T17],
   ['T18', 'the node says yes and forgets the transaction', 1, 5, 60, submit.T18],
   ['T19', 'no receipt of what is included', 1, 5, 60, submit.T19],

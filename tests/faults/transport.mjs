@@ -3,19 +3,12 @@
  */
 import assert from 'node:assert/strict';
 import { until } from '../peers/process.mjs';
+import { UNMOVED, atHead } from './ground.mjs';
 
 const LANES = 3; /* grounds of one case that stand side by side */
 const SPAN = 4400; /* bytes of what a node says: several frames, or the replies to a few requests */
 const PART = 100; /* of the offsets, on one ground */
 const ASKED = 60; /* requests at most, until a connection has said so much */
-
-/** Lines that would say that something was believed: a reorganisation, a foreign nonce, a hold. */
-const UNMOVED = { L009: 0, L010: 0, T003: 0, T004: 0, X010: 0 };
-
-/** Until the executor has granted everything up to the head. */
-const atHead = (g, timeoutMs = 10000) => until('the cursor is at the head', async () => {
-  return (await g.look.counters()).listener_cursor === await g.chain.head();
-}, timeoutMs);
 
 /** The WebSocket goes through the last proxy alone, HTTP through those in `https`. */
 function splitWebSocket(g, ...https) {
