@@ -68,7 +68,7 @@ export async function startGround({ nodes = 1, slack = 1, chain, core, bucket, c
     const held = heldUp();
     await end();
     await look.answered(names, withinMs * slack + 10000);
-    await until('ready again', async () => (await self.ready()) === 200, withinMs * slack + 10000, 20);
+    await until('ready again', async () => (await self.ready()) === 200 && !(await self.paused()), withinMs * slack + 10000, 20);
     const took = Date.now() - began;
     const heldMs = held();
     self.recoveredMs = Math.max(self.recoveredMs, took);
@@ -78,7 +78,10 @@ export async function startGround({ nodes = 1, slack = 1, chain, core, bucket, c
   /** The status of /readyz, or 0 when nobody answers. */
   self.ready = () => fetch(`${world.monitorUrl}/readyz`).then((r) => r.status, () => 0);
 
-  /** The highest memory that each process ever had, in KiB: name -> VmHWM. */
+  /** Whether the Core, the storage or sending is paused. */
+  self.paused = async () => Object.entries(await look.counters()).some(([name, n]) => name.startsWith('executor_paused') && n > 0);
+
+  /** The highest memory that each process of now ever had, in KiB: name -> VmHWM. */
   self.peaks = () => Object.fromEntries(world.processes().map((p) => [p.name, highest(p.pid)]));
 
   /**
@@ -88,6 +91,10 @@ export async function startGround({ nodes = 1, slack = 1, chain, core, bucket, c
    * judges (of very many requests).
    */
   self.finish = async ({ open = 0, reverted = 0, ledger = false, ...how } = {}) => {
+    if (open === 0 && !world.connector.ended) { /* what would come too late, comes now */
+      await look.waitCounter('executor_active', (n) => n === 0, 30000);
+      await look.waitCounter('submitter_in_flight', (n) => n === 0, 30000);
+    }
     const problems = faultsIn(await world.chain.judge(world.node.address), { open, reverted });
     if (!ledger) problems.push(...(await world.judge({ unanswered: open > 0, ...how })).problems);
     const lines = world.log().split('\n').length;

@@ -209,13 +209,16 @@ export async function L51(t) {
     let was = await g.look.counters();
     await g.chain.lie({ lie: 'tags_above', by: 5, share: 0.5, seed: 3 + k }, { lie: 'tags_back', by: 6 });
     await g.answered(await g.ask(2));
+    const wrong = [];
     await until('the tags were asked for', async () => {
       const now = await g.look.counters();
-      assert.ok(now.listener_finalized <= now.listener_latest && now.listener_finalized >= was.listener_finalized);
+      if (now.listener_finalized > now.listener_latest) wrong.push('finalized above latest');
+      if (now.listener_finalized < was.listener_finalized) wrong.push('finalized went back');
       was = now;
       const { tags_above: above, tags_back: back } = await g.chain.told();
       return above && back;
     }, 30000, 100);
+    assert.deepEqual(wrong, []);
     await g.chain.truth();
     await g.chain.set({ safe: 0, finalized: 0 }); /* what is latest is finalized, it says */
     const head = await g.chain.head();
@@ -268,8 +271,9 @@ export async function L52(t) {
     const doubt = await g.look.waitLine('L016', { reason: /it names a block that the chain does not know/ });
     assert.equal(doubt.chain, 'gateway');
     await g.answered(await g.ask(2)); /* nobody else waits */
+    const { listener_parent_calls: calls } = await g.look.counters();
     await say(await hashOf(block)); /* true, and not final yet */
-    await g.look.waitCounter('listener_parent_calls', (n) => n > 0);
+    await g.look.waitCounter('listener_parent_calls', (n) => n >= calls + 6); /* two looks at least */
     assert.match((await g.look.show(name)).reason, /^waits for settled: /);
     assert.equal(await keygens(g), 0, 'the Core has not heard of it');
     await g.heals([name], () => parent.mine(3), 4000); /* the parent chain is asked each 50 polls: 1 s */

@@ -1,6 +1,7 @@
 /*
  * soak - load for a long time while one fault after the other comes, in an order that a seed
- * decides; then the ledger, and whether anything grew that must not.
+ * decides; then the ledger, and whether anything grew that must not.  In the last third no process
+ * dies, so that what they hold in its middle and end can be compared.
  *
  *   make soak                     20 minutes (S=seconds, SEED=, RATE=requests per second)
  *
@@ -14,9 +15,10 @@ import { sleep, until } from '../peers/process.mjs';
 import { seeded } from '../system/random.mjs';
 import { descriptorsOf, startGround } from './ground.mjs';
 
+const LEAST = 4; /* faults, however short it is */
 const SETS = 100; /* of ciphertexts, asked for in turn */
 const LONGEST_MS = 45000; /* a stage that is paused is tried again each 30 s */
-const GROWTH = 1.1; /* of memory in the second half */
+const GROWTH = 1.1; /* of memory from the middle to the end */
 const FILES = 4; /* that may be open by chance */
 const CONNECTIONS = 200; /* of all processes: pools have limits of their own */
 const KB_PER_REQUEST = 2; /* on the disk */
@@ -44,6 +46,8 @@ const OF_THE_CORE = [
   { code: 'UNAVAILABLE' }, { code: 'RESOURCE_EXHAUSTED' }, { code: 'ABORTED', share: 0.3 }, { code: 'INTERNAL', share: 0.3 }, { delayMs: 300 }, { hang: true, share: 0.1 },
 ];
 const OF_THE_STORAGE = [['status', { status: 500 }], ['hang', { count: 5 }], ['wrong', {}], ['truncated', {}], ['reset', { bytes: 100 }], ['empty', {}]];
+
+const DEADLY = ['kill', 'kill: all', 'hang'];
 
 /* name, weight, begin(ground, random) -> { what, end } */
 const faults = [
@@ -124,11 +128,12 @@ function ownMemory(pid) {
 /* What must not grow, when nothing is open. */
 function measure(g, asked) {
   const { world } = g;
-  const by = Object.fromEntries(world.processes().map(({ name, pid }) => [name, ownMemory(pid)]));
+  const processes = world.processes();
+  const by = Object.fromEntries(processes.map(({ name, pid }) => [name, ownMemory(pid)]));
   const open = Object.values(descriptorsOf(world));
   const [files, connections] = ['files', 'connections'].map((what) => open.reduce((sum, p) => sum + p[what], 0));
   return {
-    asked, memoryKb: Object.values(by).reduce((a, b) => a + b, 0), files, connections, by,
+    asked, pids: processes.map(({ pid }) => pid).sort().join(), memoryKb: Object.values(by).reduce((a, b) => a + b, 0), files, connections, by,
     storeKb: sizeOf(world.config.data_dir, /\.db/) / 1024, journalKb: sizeOf(world.config.data_dir, /journal/) / 1024, lines: world.log().split('\n').length,
   };
 }
@@ -185,13 +190,14 @@ export async function soak({ seconds = 1200, rate = 20, seed, say = () => {} } =
       go();
     };
 
-    const end = Date.now() + 1000 * seconds;
-    const middle = end - 500 * seconds;
     const bag = faults.flatMap((fault) => Array(fault[1]).fill(fault));
+    const mild = bag.filter(([name]) => !DEADLY.includes(name));
     await sleep(Math.min(10000, 50 * seconds));
     await drain();
-    while (Date.now() < end) {
-      const [name, , begin] = random.pick(bag);
+    const end = Date.now() + 1000 * seconds;
+    const middle = end - 333 * seconds;
+    while (Date.now() < end || done < LEAST) {
+      const [name, , begin] = random.pick(points.length === 1 ? bag : mild);
       const lasts = random.between(200, 3000);
       await sleep(random.between(100, 1500));
       const { what, end: ends } = await begin(g, random);
@@ -210,7 +216,7 @@ export async function soak({ seconds = 1200, rate = 20, seed, say = () => {} } =
       if (took > (slowest.get(name)?.ms ?? -1)) slowest.set(name, { ms: took, what, at: new Date(from).toISOString() });
       if (points.length === 1 && Date.now() > middle) await drain();
     }
-    if (!problems.length) await drain();
+    while (!problems.length && points.length < 3) await drain();
     over = true;
     await load;
     await until('the last are answered', async () => (await openNow(g)) === 0, LONGEST_MS, 50);
@@ -233,6 +239,7 @@ const pointLine = (name, p) => `${name.padEnd(7)} ${String(p.asked).padStart(7)}
 function grown([, middle, end]) {
   if (!end) return ['it did not come to its end'];
   const problems = [];
+  if (end.pids !== middle.pids) problems.push(`a process was replaced: ${middle.pids} became ${end.pids}`);
   if (end.memoryKb > middle.memoryKb * GROWTH + 2 * MIB) problems.push(`memory grew from ${middle.memoryKb} to ${end.memoryKb} KiB`);
   if (end.files > middle.files + FILES) problems.push(`${middle.files} open files became ${end.files}`);
   if (end.connections > CONNECTIONS) problems.push(`${end.connections} connections`);

@@ -78,20 +78,27 @@ bool read_b32(struct rpc *r, const cJSON *v, struct b32 *out)
 	return false;
 }
 
-bool read_bytes(struct rpc *r, const cJSON *v, struct bytes *out)
+static bool hex_read(const cJSON *v, struct bytes *out)
 {
 	const char *s = cJSON_GetStringValue(v);
 	size_t cap = s ? strlen(s) / 2 + 1 : 0, len;
 	uint8_t *p;
 
-	if (s && strncmp(s, "0x", 2) == 0) {
-		p = new_zeroed(cap);
-		if (hex_decode(s, strlen(s), p, cap, &len) == OK) {
-			*out = BYTES(p, len);
-			return true;
-		}
-		free(p);
+	if (!s || strncmp(s, "0x", 2) != 0)
+		return false;
+	p = new_zeroed(cap);
+	if (hex_decode(s, strlen(s), p, cap, &len) == OK) {
+		*out = BYTES(p, len);
+		return true;
 	}
+	free(p);
+	return false;
+}
+
+bool read_bytes(struct rpc *r, const cJSON *v, struct bytes *out)
+{
+	if (hex_read(v, out))
+		return true;
 	fail(r, INVALID_PARAMS, "invalid argument: hexadecimal is wanted");
 	return false;
 }
@@ -170,6 +177,24 @@ static void end_reply(struct job *job, enum outcome how)
 		job->at = NULL;
 }
 
+static bool is_sending(const char *method)
+{
+	return method && strncmp(method, "eth_sendRaw", 11) == 0;
+}
+
+/* A call that is not looked at; what it sends has left its sender all the same. */
+static void overhear(struct node *n, const cJSON *call)
+{
+	const char *method = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(call, "method"));
+	const cJSON *params = cJSON_GetObjectItemCaseSensitive(call, "params");
+	struct bytes raw;
+
+	if (!is_sending(method) || !hex_read(cJSON_GetArrayItem(params, 0), &raw))
+		return;
+	sequencer_overhear(n, raw);
+	free((void *)(uintptr_t)raw.p);
+}
+
 static enum outcome misled(struct rpc *r)
 {
 	struct lies *l = &r->n->lies;
@@ -198,6 +223,8 @@ static enum outcome answer(struct rpc *r)
 		return control->answer(r);
 	if (r->n->lies.count) {
 		how = misled(r);
+		if (how != WAITS)
+			overhear(r->n, r->job->at);
 		if (lie_told(&r->n->lies, LIE_lagging, r->method, &by))
 			r->head -= by < r->head ? by : r->head;
 	}
@@ -214,7 +241,7 @@ static bool step(struct job *job)
 {
 	const char *method =
 		cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(job->at, "method"));
-	bool sends = method && strncmp(method, "eth_sendRaw", 11) == 0;
+	bool sends = is_sending(method);
 
 	job->n->lies.door = job->door;
 	/* A block for all that a POST sends, but what comes after it sees it. */
@@ -359,6 +386,8 @@ void job_start(struct node *n, struct conn *conn, struct bytes body)
 	job->root = cJSON_ParseWithLength((const char *)body.p, body.len);
 	job->is_batch = cJSON_IsArray(job->root);
 	if (n->lies.count && job->root && is_cut_off(job)) {
+		for (cJSON *call = job->is_batch ? job->root->child : job->root; call; call = call->next)
+			overhear(n, call);
 		cJSON_Delete(job->root);
 		text_fini(&job->out);
 		free(job);

@@ -434,6 +434,17 @@ enum taken sequencer_take(struct node *n, struct bytes raw, struct job *job, boo
 	return LATER;
 }
 
+void sequencer_overhear(struct node *n, struct bytes raw)
+{
+	uint64_t chain_id;
+	struct tx *tx = NULL;
+
+	if (tx_parse(raw, &tx, &chain_id) != OK)
+		tx = NULL;
+	ledger_verdict(n->ledger, ledger_note(n->ledger, raw, tx), VERDICT_refused, "unread");
+	tx_free(&tx);
+}
+
 void sequencer_start(struct node *n)
 {
 	n->ticker = timer_new(n->loop, on_tick, n);

@@ -30,6 +30,9 @@ struct job;
 enum taken sequencer_take(struct node *n, struct bytes raw, struct job *job, bool sync,
 			  struct b32 *hash_out, struct refusal *why);
 
+/* Bytes that came and are refused unread: the ledger has them all the same. */
+void sequencer_overhear(struct node *n, struct bytes raw);
+
 /* Calls and logs of the harness: in the open block from now on. */
 void sequencer_run(struct node *n, struct tx *tx);
 
