@@ -32,11 +32,13 @@ run "$log" "${JOBS:-2}" $files
 grep -E '^ *(not )?ok ' "$log" | sed 's/^ *ok [0-9]* - /  ok    /; s/^ *not ok [0-9]* - /  FAIL  /'
 if [ "$failed" -gt 0 ]; then
 	grep -A25 '^ *not ok' "$log" | head -150
-	# a file that failed has one more chance, alone and said aloud: a machine can be busy
+	# a file that failed has one more chance, alone, with its seed, and said aloud: a machine can be busy
 	again=$(grep -A6 '^not ok' "$log" | sed -n "s|.*location: '.*/\\([a-z]*/[^/:]*\\):.*|\\1|p" | sort -u)
+	SEED=$(grep -A40 '^ *not ok' "$log" | sed -n 's/.*SEED=\([0-9]*\).*/\1/p' | head -1)
+	export SEED
 	before=$passed missed=$failed
 	if [ -n "$again" ]; then
-		echo "  AGAIN $(echo $again)"
+		echo "  AGAIN $(echo $again)${SEED:+ SEED=$SEED}"
 		# shellcheck disable=SC2086
 		run "$log.again" 1 $again
 		grep -A25 '^ *not ok' "$log.again" | head -150

@@ -16,6 +16,8 @@ import { until } from '../peers/process.mjs';
 import { lookAt } from '../system/look.mjs';
 import { startWorld } from '../system/world.mjs';
 
+const SENDS_OF_ONE = 4; /* of the bytes of a transaction; besides: */
+const SENDS_PER_SECOND = 20;
 const LINES_PER_SECOND = 50; /* of the log, whatever a peer does */
 const LINES_AT_ONCE = 100; /* besides: for each start, a burst */
 const MEMORY_KB = 256 * 1024; /* of all processes together, at their worst */
@@ -95,10 +97,14 @@ export async function startGround({ nodes = 1, slack = 1, chain, core, bucket, c
       await look.waitCounter('executor_active', (n) => n === 0, 30000);
       await look.waitCounter('submitter_in_flight', (n) => n === 0, 30000);
     }
-    const problems = faultsIn(await world.chain.judge(world.node.address), { open, reverted });
+    const verdict = await world.chain.judge(world.node.address);
+    const problems = faultsIn(verdict, { open, reverted });
+    const seconds = (Date.now() - self.began) / 1000;
+    if (verdict.received > SENDS_OF_ONE * verdict.transactions + SENDS_PER_SECOND * seconds) {
+      problems.push(`${verdict.received} times bytes of ${verdict.transactions} transactions in ${seconds.toFixed(1)} s`);
+    }
     if (!ledger) problems.push(...(await world.judge({ unanswered: open > 0, ...how })).problems);
     const lines = world.log().split('\n').length;
-    const seconds = (Date.now() - self.began) / 1000;
     const starts = look.lines('G001', { proc: 'supervisor' }).length + look.lines('S007').length; /* a reload starts most again */
     if (lines > LINES_AT_ONCE * Math.max(1, starts) + LINES_PER_SECOND * seconds) problems.push(`${lines} lines of log in ${seconds.toFixed(1)} s`);
     const peak = Object.values(self.peaks()).reduce((a, b) => a + b, 0);

@@ -14,10 +14,13 @@ const BUSY = 4; /* tests must hold on a machine that has other work */
 export async function runRow({ number, fault, seconds, times, run }, { short = false } = {}) {
   const began = Date.now();
   const grounds = [];
+  let over = false;
   const turn = { times: short ? times.short : times.whole, random: seeded() };
   turn.ground = async (options) => {
+    if (over) throw new Error('its time is over');
     const ground = await startGround({ slack: short ? BUSY : 1, ...options });
     grounds.push(ground);
+    if (over) await ground.stop();
     return ground;
   };
   const result = { number, fault, times: turn.times, ok: true, why: '' };
@@ -33,6 +36,7 @@ export async function runRow({ number, fault, seconds, times, run }, { short = f
     result.log = grounds.map((g) => g.world.log()).join('\n');
   }
   clearTimeout(timer);
+  over = true;
   for (const ground of grounds) {
     await ground.stop().catch((e) => {
       result.ok = false;

@@ -400,6 +400,7 @@ export async function C12(t) {
       g.world.signal('kms-connector', 'SIGHUP');
     });
     await g.finish();
+    assert.ok(fixtures().includes(`schema-${schema}`), 'this release has a fixture');
     for (const release of fixtures()) await openFixture(t, release);
   }
 }

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { soak } from '../faults/soak.mjs';
 
 test('faults and kills under load: nothing is lost, nothing is answered twice', async (t) => {
-  const { problems, faults } = await soak({ seconds: 20, say: (line) => t.diagnostic(line) });
-  assert.deepEqual(problems, []);
+  const { problems, faults, seed } = await soak({ seconds: 20, say: (line) => t.diagnostic(line) });
+  assert.deepEqual(problems, [], `${problems.join('\n')}\nSEED=${seed}`);
   assert.ok(faults >= 4);
 });
