@@ -410,6 +410,7 @@ export async function X18(t) {
         await g.world.killConnector();
         await g.world.startConnector();
       } else {
+        await g.world.waitProcesses(['kms-executor'], 10000);
         g.world.signal('kms-executor');
       }
       await until('it asked again', async () => await calls() > before);

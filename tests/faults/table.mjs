@@ -15,7 +15,7 @@ import * as transport from './transport.mjs';
 /* number, fault, how often in the tests and alone, seconds at most, case */
 const rows = [
   /* the chain's nodes: transport */
-  ['L01', 'connections reset in the middle of frames', 6, 4400, 1200, transport.L01],
+  ['L01', 'connections reset in the middle of frames', 6, 600, 1200, transport.L01],
   ['L02', 'a WebSocket that falls silent', 1, 3, 120, transport.L02],
   ['L05', 'replies of one byte in a second', 1, 4, 120, transport.L05],
   ['L06', 'replies and frames that are far too large or never end', 1, 5, 120, transport.L06],
