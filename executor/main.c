@@ -92,6 +92,13 @@ static void open_chains(struct executor *x)
 	}
 }
 
+/* What an executor before this one said last is not so any more. */
+static void begin_gauges(void)
+{
+	gauge(CNT_EXECUTOR_active, 0);
+	gauge(CNT_EXECUTOR_body_bytes, 0);
+}
+
 static void open_stages(struct executor *x)
 {
 	stage_init(&x->core_stage, &core_row, x->loop, on_release, x);
@@ -240,6 +247,7 @@ int main(int argc, char **argv)
 	static struct executor self;
 
 	proc_start(ROLE_EXECUTOR, argc, argv);
+	begin_gauges();
 	executor_open(&self);		/* the last thing that needs a right */
 	proc_confine(RIGHTS_STORE);
 	executor_start(&self);

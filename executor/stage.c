@@ -23,6 +23,7 @@ void stage_init(struct stage *s, const struct stage_row *row, struct loop *loop,
 	s->since_ms = clock_unix_ms();
 	s->last = &s->first;
 	s->timer = timer_new(loop, on_canary, s);
+	gauge(row->gauge, 0);
 }
 
 void stage_fini(struct stage *s)

@@ -47,6 +47,8 @@ int main(int argc, char **argv)
 	static struct submitter self;
 
 	proc_start(ROLE_SUBMITTER, argc, argv);
+	gauge(CNT_SUBMITTER_in_flight, 0);	/* a submitter before this one may have had some */
+	gauge(CNT_SUBMITTER_waiting, 0);
 	submitter_open(&self);		/* the last thing that needs a right */
 	proc_confine(RIGHTS_NETWORK);
 	submitter_start(&self);

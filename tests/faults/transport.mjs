@@ -162,7 +162,7 @@ export async function L06(t) {
   const { listener_ws_reconnects: reconnects } = await g.look.counters();
   assert.equal((await g.proxies[0].fault('ws_giant', { length: 2 ** 31 })).met, 1);
   const names = await g.ask(1);
-  await g.look.waitCounter('listener_ws_reconnects', (n) => n > reconnects, 1000);
+  await g.look.waitCounter('listener_ws_reconnects', (n) => n > reconnects, 5000);
   await g.heals(names, () => {});
   g.look.counted(0, { ...UNMOVED, L006: 1 });
   await g.finish();

@@ -163,7 +163,7 @@ test('an account without money, then filled', async () => {
   await look.answered(names);
   await look.waitFine();
   look.counted(from, { T001: 1, T002: 1, X021: 1, X022: 1, T004: 0 });
-  assert.ok((await look.counters()).submitter_balance_gwei > 99e9);
+  await look.waitCounter('submitter_balance_gwei', (n) => n > 99e9);
   await look.judged();
 });
 
