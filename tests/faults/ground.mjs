@@ -89,10 +89,11 @@ export async function startGround({ nodes = 1, slack = 1, chain, core, bucket, c
   /**
    * The judgement that every case ends with: the chain's ledger, our own log and memory.
    * `how`: options of world.judge(), open: how many requests stay without an answer of ours,
-   * reverted: how many transactions of ours had to revert, and ledger: the chain's ledger alone
+   * reverted: how many transactions of ours had to revert, left: how often one left the chain and
+   * had to be sent again, and ledger: the chain's ledger alone
    * judges (of very many requests).
    */
-  self.finish = async ({ open = 0, reverted = 0, ledger = false, ...how } = {}) => {
+  self.finish = async ({ open = 0, reverted = 0, left = 0, ledger = false, ...how } = {}) => {
     if (open === 0 && !world.connector.ended) { /* what would come too late, comes now */
       await look.waitCounter('executor_active', (n) => n === 0, 30000);
       await look.waitCounter('submitter_in_flight', (n) => n === 0, 30000);
@@ -100,8 +101,8 @@ export async function startGround({ nodes = 1, slack = 1, chain, core, bucket, c
     const verdict = await world.chain.judge(world.node.address);
     const problems = faultsIn(verdict, { open, reverted });
     const seconds = (Date.now() - self.began) / 1000;
-    if (verdict.received > SENDS_OF_ONE * verdict.transactions + SENDS_PER_SECOND * seconds) {
-      problems.push(`${verdict.received} times bytes of ${verdict.transactions} transactions in ${seconds.toFixed(1)} s`);
+    if (verdict.received > SENDS_OF_ONE * (verdict.transactions + left) + SENDS_PER_SECOND * seconds) {
+      problems.push(`${verdict.received} times bytes of ${verdict.transactions} transactions, of which ${left} left, in ${seconds.toFixed(1)} s`);
     }
     if (!ledger) problems.push(...(await world.judge({ unanswered: open > 0, ...how })).problems);
     const lines = world.log().split('\n').length;

@@ -85,7 +85,7 @@ export async function T03(t) {
   for (let k = 0; k < t.times; k++) {
     await g.chain.lie({ lie: 'dropped', methods: SEND, count: 1 });
     const names = await g.ask(16, { perTx: 16, distinct: 4 });
-    await g.heals(names, landed(g, () => {}));
+    await g.heals(names, landed(g, () => {}), 3000);
     await g.chain.truth();
   }
   await signedOnce(g, counted, 16 * t.times);
@@ -335,6 +335,7 @@ export async function T23(t) {
   const g = await manyAtOnce(t, { chain: { finalized: 200, safe: 100 } });
   await g.start();
   const depths = t.times > 8 ? Array.from({ length: t.times }, (_, k) => k + 1) : [1, 2, 7, 64].slice(0, t.times);
+  let left = 0;
   for (const depth of depths) {
     const names = await g.ask(Math.min(depth, 8));
     await g.answered(names);
@@ -343,10 +344,11 @@ export async function T23(t) {
     const drop = (await ours(g)).filter(({ block }) => block >= first).map(({ hash }) => hash);
     assert.ok(drop.length >= 1);
     const counted = await g.look.counters();
+    left += drop.length;
     await g.heals(names, landed(g, () => g.chain.reorg(depth, { drop })), 4000);
     assert.equal(await g.look.grown(counted, 'signer_signed'), 0, `depth ${depth}`);
   }
-  await g.finish();
+  await g.finish({ left });
 }
 
 /*
