@@ -21,7 +21,7 @@
 
 #define IDLE_MAX        32		/* easy handles kept */
 #define BODY_KEPT       (64u << 10)	/* larger buffers are given back after use */
-#define LARGE           (1 << 20) /* bytes; such a buffer goes back to the system at once */
+#define LARGE           (1 << 20)	/* bytes; such a buffer goes back to the system at once */
 #define HEADERS_MAX     (64u << 10)	/* bytes of response headers */
 #define HEADER_MAX      4200		/* one of ours, with the longest session token */
 

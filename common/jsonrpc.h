@@ -35,7 +35,7 @@ struct jsonrpc_events {			/* any may be NULL */
 	void (*on_call)(void *owner, unsigned calls, bool failed);	/* for counters */
 	/* A reply that was malformed, too large or contradictory; it counts as a failure. */
 	void (*on_refused)(void *owner, const char *endpoint, const char *why);
-	void (*on_throttled)(void *owner, const char *endpoint); /* once for each reply */
+	void (*on_throttled)(void *owner, const char *endpoint);	/* once for each reply */
 };
 
 /* CHAIN_ID 0: the id that is said first counts for all endpoints. */

@@ -13,8 +13,8 @@
 #define SMALL_S           10.0		/* who waits longer expects a large answer */
 #define PATIENCE_S        2.0		/* for a small one, at first */
 #define PATIENT_MS        60000		/* after an answer that was slow or did not come in time */
-#define WRONG_FIRST_MS    1000 /* an endpoint on another chain is asked again, twice as */
-#define WRONG_LAST_MS     30000 /* late each time */
+#define WRONG_FIRST_MS    1000	/* an endpoint on another chain is asked again, twice as */
+#define WRONG_LAST_MS     30000	/* late each time */
 #define ALONE_AGAIN_MS    1000		/* no endpoint answers: as soon as one is back, go on */
 #define PROBE_FIRST_MS    5000
 #define PROBE_MAX_MS      60000

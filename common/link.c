@@ -18,7 +18,7 @@
 #define PACKETS_PER_TURN 64	/* then the other watchers have their turn */
 #define RETRY_FIRST_S    0.05
 #define RETRY_MAX_S      1.0
-#define DOOR_REST_S      0.2 /* when nobody can be accepted: files are used up */
+#define DOOR_REST_S      0.2	/* when nobody can be accepted: files are used up */
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct packet {
@@ -40,7 +40,7 @@ struct link {
 	struct timer *retry;
 	double retry_s;
 	bool up, busy, doomed;
-	bool told; /* that the peer is another: once, until a hello fits */
+	bool told;	/* that the peer is another: once, until a hello fits */
 	struct packet *first, **last;	/* waiting for a peer that does not read */
 	size_t queued;
 	uint32_t used[256];		/* credit taken, by message number */
@@ -53,7 +53,7 @@ struct link_door {
 	int fd;
 	struct watch *watch;
 	struct timer *rest;
-	bool told; /* as of a link */
+	bool told;	/* as of a link */
 	struct link *links;
 	unsigned count, max;
 };

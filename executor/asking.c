@@ -16,7 +16,7 @@
 #define POLL_SHORT_MS   1000	/* an answer "not ready" sooner than this did not block */
 #define ODD_TRIES       3
 #define FORGOT_SAID_MS  60000	/* a Core that restarts forgets all: one line for them */
-#define BUSY_SAID_MS    60000 /* one that is busy says so often */
+#define BUSY_SAID_MS    60000	/* one that is busy says so often */
 
 struct verdict_row {
 	enum core_verdict start, result;
@@ -99,7 +99,7 @@ static void odd_outcome(struct op *op, const char *why)
 	give_room(op);
 	if (x->core_stage.state != STAGE_RUNS) {
 		op->odd = 1;	/* the stage's trouble, not its own */
-		op_fire(op, OP_EVENT_go, why); /* to wait there with the others */
+		op_fire(op, OP_EVENT_go, why);	/* to wait there with the others */
 	} else if (op->odd > ODD_TRIES)
 		op_fire(op, OP_EVENT_hold, why);
 	else

@@ -172,24 +172,26 @@ static grpc_channel *new_channel(const char *endpoint, int lane, size_t message_
 				 unsigned keepalive_s)
 {
 	int max = message_max > INT32_MAX ? INT32_MAX : (int)message_max;
-	struct { const char *key; int value;
+	struct {
+		const char *key;
+		int value;
 	} want[] = {
 		{ "grpc.max_receive_message_length", max },
 		{ "grpc.max_send_message_length", max },
 		{ "grpc.keepalive_time_ms", 1000 * (int)keepalive_s },
 		{ "grpc.keepalive_timeout_ms", 500 * (int)keepalive_s },
-		{ "grpc.keepalive_permit_without_calls", 1 }, /* both lanes die together */
+		{ "grpc.keepalive_permit_without_calls", 1 },	/* both lanes die together */
 		{ "grpc.http2.max_pings_without_data", 0 },
 		{ "grpc.initial_reconnect_backoff_ms", 100 },
 		{ "grpc.max_reconnect_backoff_ms", 500 },
-		{ "grpc.min_reconnect_backoff_ms", 2000 }, /* that is: for one attempt */
+		{ "grpc.min_reconnect_backoff_ms", 2000 },	/* that is: for one attempt */
 		/* A compressed answer would be measured when it is large already. */
 		{ "grpc.compression_enabled_algorithms_bitset", 1 },
 		{ "grpc.per_message_decompression", 0 },
 		{ "grpc.enable_retries", 0 },
 		{ "grpc.enable_http_proxy", 0 },
 		{ "grpc.service_config_disable_resolution", 1 },
-		{ "kms.lane", lane }, /* channels that differ do not share connections */
+		{ "kms.lane", lane },	/* channels that differ do not share connections */
 	};
 	grpc_arg arg[ARRAY_LEN(want)];
 

@@ -44,7 +44,7 @@ struct executor_options {
 	unsigned window;		/* requests in memory */
 	uint64_t body_budget;		/* bytes */
 	uint64_t message_max;		/* of the Core, bytes */
-	unsigned keepalive_s; /* of its connections */
+	unsigned keepalive_s;		/* of its connections */
 	bool send_late;			/* late_answers: send */
 	bool observes;			/* sending: observe */
 	bool centralized;		/* core.mode */
@@ -78,7 +78,7 @@ struct executor {
 	 * kept in the store, so that no pause and no absence of ours lets a request expire.
 	 */
 	uint64_t run_ms, ticked_ms;	/* ticked_ms: monotonic */
-	uint64_t full_ms; /* monotonic: since when the disk is full, or was not any more */
+	uint64_t full_ms;	/* monotonic: since when the disk is full, or was not any more */
 	unsigned ticks;
 
 	/* Requests in memory. */
@@ -92,7 +92,7 @@ struct executor {
 	unsigned core_busy, core_limit;
 	uint64_t tickets;		/* of questions about access */
 	uint64_t forgot_said_ms;	/* monotonic: the last line that says the Core forgot */
-	uint64_t busy_said_ms; /* and that it asks for less */
+	uint64_t busy_said_ms;		/* and that it asks for less */
 	struct line submit_line;	/* waiting for credit at the submitter */
 	struct timer *flush; /* runs while a change of state is not with the store */
 	unsigned turn; /* of the loop, as far as requests changed in it */

@@ -35,14 +35,20 @@ static const struct stage_row core_row = {
 	.clears = "by itself: the Core is asked again and again",
 };
 static const struct stage_row storage_row = {
-	.name = "storage", .down = EV_X007_storage_paused, .up = EV_X008_storage_up,
-	.gauge = CNT_EXECUTOR_paused_storage, .halted = "halted_storage",
-	 .clears = "by itself: the buckets are asked again and again",
+	.name = "storage",
+	.down = EV_X007_storage_paused,
+	.up = EV_X008_storage_up,
+	.gauge = CNT_EXECUTOR_paused_storage,
+	.halted = "halted_storage",
+	.clears = "by itself: the buckets are asked again and again",
 };
 static const struct stage_row sending_row = {
-	.name = "sending", .down = EV_X021_sending_paused, .up = EV_X022_sending_on,
-	.gauge = CNT_EXECUTOR_paused_sending, .halted = "halted_sending",
-	 .clears = "by itself",
+	.name = "sending",
+	.down = EV_X021_sending_paused,
+	.up = EV_X022_sending_on,
+	.gauge = CNT_EXECUTOR_paused_sending,
+	.halted = "halted_sending",
+	.clears = "by itself",
 };
 
 struct executor_chain *find_chain(struct executor *x, uint64_t id)
@@ -129,7 +135,7 @@ static void on_slow_tick(struct executor *x)
 	gauge(CNT_EXECUTOR_open, store_count_open(x->store));
 	if (!store_is_full(x->store))
 		store_put_figure(x->store, "run_ms", x->run_ms);
-	if (clock_unix_ms() > PRUNE_AFTER_MS) /* a clock that begins in 1970 ends nothing */
+	if (clock_unix_ms() > PRUNE_AFTER_MS)	/* a clock that begins in 1970 ends nothing */
 		store_put_prune(x->store, clock_unix_ms() - PRUNE_AFTER_MS);
 	op_load_aside(x);
 	for (unsigned i = 0; i < x->chains; i++)	/* also while no block comes */

@@ -72,7 +72,7 @@ void op_put_change(struct op *op, struct bytes calldata,
 void op_flush(struct executor *x)
 {
 	if (store_is_full(x->store))
-		return; /* they stay as they are until there is room */
+		return;	/* they stay as they are until there is room */
 	for (unsigned i = 0; i < OP_BUCKETS; i++)
 		for (struct op *op = x->bucket[i]; op; op = op->next)
 			if (op->dirty && !op->ending)

@@ -12,7 +12,7 @@
 #define ODD_WITHIN_MS    60000
 #define CANARY_MIN_S     1.0
 #define CANARY_MAX_S     30.0
-#define CANARY_PART      4 /* a canary waits a quarter of the time that the pause has lasted */
+#define CANARY_PART      4	/* a canary waits a quarter of the time that the pause has lasted */
 
 static void on_canary(void *owner);
 

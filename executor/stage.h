@@ -18,11 +18,11 @@ struct op;
 
 /* What befell a request at a stage; how the stage takes it. */
 enum trouble {
-	TROUBLE_OUTAGE, /* cannot be reached: paused at once, a canary each second */
-	TROUBLE_BUSY, /* takes not even one more: the same */
+	TROUBLE_OUTAGE,		/* cannot be reached: paused at once, a canary each second */
+	TROUBLE_BUSY,		/* takes not even one more: the same */
 	TROUBLE_REFUSAL, /* refuses this node: paused at once, canaries less and less often */
-	TROUBLE_FLAKY, /* cannot be reached, perhaps: paused after five within a minute */
-	TROUBLE_ODD, /* not what was expected: the same, canaries less and less often */
+	TROUBLE_FLAKY,		/* cannot be reached, perhaps: paused after five within a minute */
+	TROUBLE_ODD,		/* not what was expected: the same, canaries less and less often */
 };
 
 enum stage_state { STAGE_RUNS = 1, STAGE_PAUSED = 2, STAGE_HALTED = 3 };
@@ -30,7 +30,7 @@ enum stage_state { STAGE_RUNS = 1, STAGE_PAUSED = 2, STAGE_HALTED = 3 };
 struct stage_row {		/* constant */
 	const char *name;
 	enum log_event down, up;
-	enum log_event busy, refusal, odd; /* instead of down, for those troubles; 0: down */
+	enum log_event busy, refusal, odd;	/* instead of down, for those troubles; 0: down */
 	unsigned gauge;
 	const char *halted;		/* name of the figure that keeps an operator's pause */
 	const char *clears;
@@ -40,7 +40,7 @@ struct stage {
 	const struct stage_row *row;
 	enum stage_state state;
 	uint64_t since_ms;		/* Unix */
-	uint64_t paused_ms; /* monotonic: when its pause began */
+	uint64_t paused_ms;		/* monotonic: when its pause began */
 	char why[200];
 	bool is_odd;			/* paused for what was not expected */
 	double canary_s;

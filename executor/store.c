@@ -247,7 +247,7 @@ void store_close(struct store **sp)
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->thread, NULL);
 	on_done(s);
-	jobs_free(s->todo.first); /* the disk was full to the end */
+	jobs_free(s->todo.first);	/* the disk was full to the end */
 	store_reader_close(s);
 	store_writer_close(s);
 	waker_free(&s->waker);

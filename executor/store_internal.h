@@ -9,7 +9,7 @@
 #define STORE_FILE "requests.db"
 #define STORE_BATCH_MAX 256		/* jobs in one commit */
 #define STORE_GATHER_MS 100		/* for so long a job that nobody waits for may lie */
-#define STORE_FULL_MS   500 /* from one attempt to the next while the disk is full */
+#define STORE_FULL_MS   500	/* from one attempt to the next while the disk is full */
 
 enum job_type { JOB_EVENT, JOB_CURSOR, JOB_CHANGE, JOB_FINALIZED, JOB_RETRACTED, JOB_PRUNE,
 		JOB_FIGURE };
@@ -56,18 +56,18 @@ struct store {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct job_list todo, done;	/* under the lock */
-	bool stop, pressed, news, full; /* under the lock */
+	bool stop, pressed, news, full;	/* under the lock */
 	sqlite3 *writer;		/* the thread's after store_open */
 	sqlite3 *reader;		/* the loop's */
 	struct statements *w;		/* the thread's */
 	struct steps *steps;		/* the thread's */
 	uint64_t steps_most;
-	bool unwritten; /* the thread's: this transaction found no room */
-	bool told_full; /* the loop's */
+	bool unwritten;	/* the thread's: this transaction found no room */
+	bool told_full;	/* the loop's */
 	sqlite3_stmt *r[READING_COUNT];	/* the loop's */
 	void (*on_steps)(void *owner);	/* the loop's */
 	void *steps_owner;
-	void (*on_full)(void *owner, bool full); /* the loop's */
+	void (*on_full)(void *owner, bool full);	/* the loop's */
 	void *full_owner;
 };
 
@@ -99,8 +99,8 @@ void steps_add_first(struct store *s, const struct store_step *p);
 void steps_add(struct store *s, const struct store_step *p, const enum op_state *after);
 void steps_prune(struct store *s, uint64_t before_ms);
 bool steps_end_batch(struct store *s);		/* something was added */
-void steps_keep(struct store *s); /* as it is now, for */
-void steps_go_back(struct store *s); /* a commit that did not happen */
+void steps_keep(struct store *s);	/* as it is now, for */
+void steps_go_back(struct store *s);	/* a commit that did not happen */
 
 /* The loop. */
 void store_reader_open(struct store *s);

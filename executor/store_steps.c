@@ -18,7 +18,7 @@
 struct steps {
 	sqlite3_stmt *first, *next, *prune, *prune_last, *lowest, *trim;
 	struct steps_at {
-		struct store_record now, said; /* with this commit; as the figures say */
+		struct store_record now, said;	/* with this commit; as the figures say */
 		uint64_t trimmed_to;
 	} at, kept;
 };

@@ -282,7 +282,7 @@ static void on_up(void *owner, const char *endpoint)
 
 	log_say(EV_L004_node_up, "chain=%s rpc=%s", c->name, endpoint);
 	c->code_at_ms = 0;
-	timer_stop(c->pause); /* the reason to wait is gone */
+	timer_stop(c->pause);	/* the reason to wait is gone */
 	listener_show(c->owner);
 	head_poll(c);
 }

@@ -19,7 +19,7 @@
 #define CONFIRMED_AGE_MS 5000
 #define CONFIRM_EVERY_MS 2000
 #define WS_MUTE_MS      2000
-#define HEADLESS_MS      30000 /* no node says its latest block for so long */
+#define HEADLESS_MS      30000	/* no node says its latest block for so long */
 
 static uint64_t now_ms(const struct chain *c)
 {
@@ -195,7 +195,7 @@ static void check_headless(struct chain *c)
 static void no_head(struct chain *c, const struct ask *a)
 {
 	if (a->e == ERR_CLOSED || a->e == ERR_TIMEOUT || a->e == ERR_FULL)
-		return; /* jsonrpc has seen it */
+		return;	/* jsonrpc has seen it */
 	chain_refuse(c, a->endpoint, "it does not say its latest block");
 	jsonrpc_move_on(c->rpc, a->endpoint);
 }

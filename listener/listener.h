@@ -20,7 +20,7 @@
 #include "listener/unknown.h"
 
 #define CHAINS_MAX    8
-#define WINDOW_MAX    64 /* headers in one batch */
+#define WINDOW_MAX    64		/* headers in one batch */
 #define OPEN_MAX      (256 * 1024)	/* open blocks of one resume, all its parts together */
 #define RECHECKS_MAX  4096
 
@@ -75,7 +75,7 @@ struct block {
 	struct b32 hash;
 	bool hit;			/* its logs are asked for */
 	bool named;			/* since its bloom names logs of ours */
-	bool fresh; /* the ring has it from here */
+	bool fresh;			/* the ring has it from here */
 };
 
 /* Logs on their way to the executor. */
@@ -141,7 +141,7 @@ struct chain {
 	uint64_t safe, finalized, finalized_time, confirmed;
 	bool poll_again;		/* when the poll in flight has ended */
 	uint64_t tags_at_ms, polled_ms, head_new_ms, head_seen_ms, behind_since_ms;
-	bool headless; /* it was not seen for too long */
+	bool headless;				/* it was not seen for too long */
 	uint64_t ws_heard_ms, ws_awaited_ms;	/* last message; since when one is missing */
 	bool behind_said;
 	uint64_t others_head, others_ask_ms;	/* lag.c */
@@ -178,8 +178,8 @@ struct chain {
 	bool fork;			/* something contradicts the ring: walk back */
 	bool walking;
 	bool frozen;			/* a finalized block left the chain */
-	double frozen_s; /* until the endpoints are asked what they think of it */
-	bool sought; /* nodes out of use were asked whether they are back */
+	double frozen_s;		/* until the endpoints are asked what they think of it */
+	bool sought;			/* nodes out of use were asked whether they are back */
 	const char *told_why;		/* what the executor was told of why it is not ready */
 	bool hearing_told;
 	bool caught_up, no_bloom;
@@ -192,7 +192,7 @@ struct chain {
 
 	struct block window[WINDOW_MAX];	/* follow.c: from next on */
 	unsigned window_count, window_at;
-	bool window_closed; /* the rest of the headers in flight is not believed */
+	bool window_closed;	/* the rest of the headers in flight is not believed */
 	unsigned asked[WINDOW_MAX], asked_count;	/* what the batch in flight is about */
 	bool receipts;			/* eth_getLogs fails or is doubted: read receipts */
 	bool named_none;		/* a named block of this batch has no log */

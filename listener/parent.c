@@ -21,7 +21,7 @@
 #define BEHIND_MAX  3		/* members of a cluster differ for a moment */
 #define HEADER_S    10.0
 #define RANGE_S     30.0
-#define BLOCKS_FIRST 1000 /* of an Outbox that says little */
+#define BLOCKS_FIRST 1000	/* of an Outbox that says little */
 
 /* What is believed, and what not. */
 

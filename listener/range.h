@@ -15,11 +15,11 @@
 #define RANGE_LOGS  500
 
 struct range {
-	uint64_t size; /* blocks; at least 1 */
-	unsigned good; /* in a row */
-	bool tried; /* there was a trouble */
+	uint64_t size;	/* blocks; at least 1 */
+	unsigned good;	/* in a row */
+	bool tried;	/* there was a trouble */
 };
 
 void range_begin(struct range *r);
-void range_shrink(struct range *r); /* it was too large */
-void range_took(struct range *r, unsigned logs); /* it was read, and held so many */
+void range_shrink(struct range *r);	/* it was too large */
+void range_took(struct range *r, unsigned logs);	/* it was read, and held so many */

@@ -13,9 +13,9 @@
 
 #define FIRST_ASKED   8
 #define HEADERS_S     10.0
-#define FROZEN_FIRST_S 1.0 /* until the endpoints are asked again; then twice as long */
+#define FROZEN_FIRST_S 1.0	/* until the endpoints are asked again; then twice as long */
 #define FROZEN_LAST_S  10.0
-#define SOUGHT_S       0.5 /* for nodes out of use to say their chain's id */
+#define SOUGHT_S       0.5	/* for nodes out of use to say their chain's id */
 #define FLICKER_S     0.25	/* the node contradicted itself: look again soon */
 
 void say_retracted(struct chain *c, uint64_t number, const struct b32 *hash)
@@ -159,7 +159,7 @@ void reorg_step(struct chain *c)
 
 	if (c->frozen && !c->walking && !c->sought) {
 		c->sought = true;
-		jsonrpc_seek(c->rpc); /* another voice may be there by then */
+		jsonrpc_seek(c->rpc);	/* another voice may be there by then */
 		chain_pause(c, SOUGHT_S);
 		return;
 	}

@@ -70,7 +70,7 @@ static void ask_names(struct chain *c, unsigned count)
 			.method = "eth_getBlockByHash",
 			.params = param_hash(param[i], &c->asked_name[i]),
 		};
-	c->names_at_ms = UINT64_MAX; /* 0 when the next claim comes while this is answered */
+	c->names_at_ms = UINT64_MAX;	/* 0 when the next claim comes while this is answered */
 	c->claim.take = take_name;
 	c->claim.finish = on_names;
 	ask_send_guarded(&c->claim, c, calls, count, HEADERS_S);

@@ -23,7 +23,7 @@
 #define RETRY_MAX_S   5.0
 #define CONNECT_S     10.0	/* name, connection, handshake and subscription */
 #define PING_S        3.0
-#define STALE_MS      12000 /* looked at every PING_S */
+#define STALE_MS      12000	/* looked at every PING_S */
 #define FLAPPING_MS   30000	/* connections that last no longer are not news */
 #define HOST_MAX      256
 #define SUBSCRIBE "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_subscribe\"," \

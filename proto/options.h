@@ -43,9 +43,11 @@
 #define FINALITY_WORDS "latest|confirmed|safe|finalized|settled"
 
 /* name, path, type, limits, fallback, setting, children, what it is */
+/* clang-format off */
 #define OPTIONS(O) \
-	O(service_name, "service_name", text, BETWEEN(1, 64), "kms-connector", "service_name", \
-	  TO_ALL, "name of this connector in logs and metrics") \
+	O(service_name, "service_name", text, BETWEEN(1, 64), "kms-connector", \
+	  "service_name", TO_ALL, \
+	  "name of this connector in logs and metrics") \
 	O(profile, "profile", text, BETWEEN(1, 200), "httpz", "", TO_L | TO_X | TO_T | TO_K, \
 	  "generation of contracts; a name, or a path with a slash") \
 	O(gwl2_url, "gwl2_url", urls, ANY, NULL, "", TO_L | TO_X | TO_T, \
@@ -74,16 +76,15 @@
 	  TO_L | TO_X | TO_T | TO_K, "map of the profile's contract names to addresses") \
 	O(chains_parent_urls, "chains[].parent_chain.urls", urls, ANY, "", "", TO_L, \
 	  "chain that settles this one: http(s) URLs; without it settled is 8 days of chain time") \
-	O(chains_parent_outbox, "chains[].parent_chain.outbox_address", address, ANY, "", "", \
-	  TO_L, "address of this chain's Outbox there") \
+	O(chains_parent_outbox, "chains[].parent_chain.outbox_address", address, ANY, "", "", TO_L, \
+	  "address of this chain's Outbox there") \
 	O(chains_parent_id, "chains[].parent_chain.id", number, BETWEEN(1, UINT64_MAX), "", "", \
 	  TO_L, "id of the parent chain; without it, what its first node says") \
 	O(chains_parent_start_block, "chains[].parent_chain.start_block", number, \
 	  BETWEEN(0, UINT64_MAX), "", "", TO_L, \
 	  "where the Outbox is read from; without it 50400 blocks before the finalized one") \
 	O(parent_urls, "parent_chain.urls", urls, ANY, "", "", TO_L, \
-	  "chain that settles the gateway chain: http(s) URLs; without it settled is 8 days of " \
-	  "chain time") \
+	  "chain that settles the gateway chain: http(s) URLs; without it settled is 8 days of chain time") \
 	O(parent_outbox, "parent_chain.outbox_address", address, ANY, "", "", TO_L, \
 	  "address of the gateway chain's Outbox there") \
 	O(parent_id, "parent_chain.id", number, BETWEEN(1, UINT64_MAX), "", "", TO_L, \
@@ -96,14 +97,13 @@
 	  "the same for several Cores of one node") \
 	O(kms_signer_address, "kms_signer_address", address, ANY, NULL, "kms_signer_address", \
 	  TO_X | TO_T | TO_K, "address of the key with which the Core signs its results") \
-	O(core_mode, "core.mode", words, WORDS("threshold|centralized"), "threshold", "core.mode", \
-	  TO_X, "kind of Core") \
+	O(core_mode, "core.mode", words, WORDS("threshold|centralized"), "threshold", \
+	  "core.mode", TO_X, "kind of Core") \
 	O(core_max_message, "core.max_message", size, BETWEEN(1 << 20, 1 << 30), "128MiB", \
 	  "core.max_message", TO_X, "largest message to and from the Core") \
 	O(core_keepalive, "core.keepalive", duration_s, BETWEEN(1, 3600), "20s", \
 	  "core.keepalive_s", TO_X, \
-	  "a Core that says nothing for so long is asked whether it is there; half of it to " \
-	  "answer") \
+	  "a Core that says nothing for so long is asked whether it is there; half of it to answer") \
 	O(s3_endpoint, "s3_config.endpoint", origin, BETWEEN(1, 200), "", "", TO_X, \
 	  "S3 server of s3:// buckets and s3_config.bucket; without it AWS in the region") \
 	O(s3_region, "s3_config.region", label, BETWEEN(2, 32), "", "", TO_X, \
@@ -126,17 +126,18 @@
 	  "the account's key, 64 hex digits, mode 0600; without it data_dir/signer/key") \
 	O(finality_public_decryption, "finality.public_decryption", words, WORDS(FINALITY_WORDS), \
 	  "", "", TO_C, "wanted finality; without it the profile's") \
-	O(finality_user_decryption, "finality.user_decryption", words, WORDS(FINALITY_WORDS), "", \
-	  "", TO_C, "as above") \
+	O(finality_user_decryption, "finality.user_decryption", words, WORDS(FINALITY_WORDS), \
+	  "", "", TO_C, "as above") \
 	O(finality_preprocess_keygen, "finality.preprocess_keygen", words, WORDS(FINALITY_WORDS), \
 	  "", "", TO_C, "as above") \
-	O(finality_preprocess_ksk, "finality.preprocess_ksk", words, WORDS(FINALITY_WORDS), "", \
-	  "", TO_C, "as above") \
-	O(finality_keygen, "finality.keygen", words, WORDS(FINALITY_WORDS), "", "", TO_C, \
-	  "as above") \
-	O(finality_crsgen, "finality.crsgen", words, WORDS(FINALITY_WORDS), "", "", TO_C, \
-	  "as above") \
-	O(finality_ksk, "finality.ksk", words, WORDS(FINALITY_WORDS), "", "", TO_C, "as above") \
+	O(finality_preprocess_ksk, "finality.preprocess_ksk", words, WORDS(FINALITY_WORDS), \
+	  "", "", TO_C, "as above") \
+	O(finality_keygen, "finality.keygen", words, WORDS(FINALITY_WORDS), \
+	  "", "", TO_C, "as above") \
+	O(finality_crsgen, "finality.crsgen", words, WORDS(FINALITY_WORDS), \
+	  "", "", TO_C, "as above") \
+	O(finality_ksk, "finality.ksk", words, WORDS(FINALITY_WORDS), \
+	  "", "", TO_C, "as above") \
 	O(request_deadline, "request_deadline", duration_s, BETWEEN(60, 31536000), "24h", \
 	  "request_deadline_s", TO_X, "when an unanswered decryption expires") \
 	O(decryption_timeout_secs, "decryption_timeout_secs", number, BETWEEN(1, 86400), "300", \
@@ -157,18 +158,18 @@
 	  "most that may be spent in a day") \
 	O(window, "window", number, BETWEEN(1, 100000), "1024", "window", TO_X, \
 	  "requests in memory at once") \
-	O(body_budget, "body_budget", size, BETWEEN(1 << 20, 1ull << 40), "128MiB", "body_budget", \
-	  TO_X, "bytes of ciphertext in memory at once") \
-	O(user_signature, "user_signature", words, WORDS("off|required"), "off", "user_signature", \
-	  TO_X, "required: the user's own signature is verified again") \
+	O(body_budget, "body_budget", size, BETWEEN(1 << 20, 1ull << 40), "128MiB", \
+	  "body_budget", TO_X, "bytes of ciphertext in memory at once") \
+	O(user_signature, "user_signature", words, WORDS("off|required"), "off", \
+	  "user_signature", TO_X, "required: the user's own signature is verified again") \
 	O(monitor_listen, "monitor.listen", listen, ANY, "127.0.0.1:9464", "http.listen", TO_M, \
 	  "where the window for operators listens (HTTP)") \
-	O(poll_interval, "poll_interval", duration_ms, BETWEEN(20, 60000), "250ms", "poll_ms", \
-	  TO_T, "how often the chain is asked for its head") \
+	O(poll_interval, "poll_interval", duration_ms, BETWEEN(20, 60000), "250ms", \
+	  "poll_ms", TO_T, "how often the chain is asked for its head") \
 	O(log_format, "log.format", words, WORDS("logfmt|json"), "logfmt", "log.format", TO_ALL, \
 	  "form of log lines") \
-	O(log_level, "log.level", words, WORDS("debug|info|warn|error"), "info", "log.level", \
-	  TO_ALL, "least level that is logged") \
+	O(log_level, "log.level", words, WORDS("debug|info|warn|error"), "info", \
+	  "log.level", TO_ALL, "least level that is logged") \
 	O(user, "user", text, BETWEEN(0, 32), "", "", TO_C, \
 	  "when started as root: who runs all processes without a row in users") \
 	O(users_listener, "users.listener", text, BETWEEN(0, 32), "", "", TO_C, "who runs it") \
@@ -184,6 +185,7 @@
 #define UNSUPPORTED(U) \
 	U("core.tls", "", "the Core is spoken to without TLS: let it listen on a private network") \
 	U("verify_coprocessors", "true", "ciphertexts are taken from registered coprocessors only")
+/* clang-format on */
 
 enum option_type {
 	OPT_TYPE_text, OPT_TYPE_words, OPT_TYPE_flag, OPT_TYPE_number, OPT_TYPE_duration_s,

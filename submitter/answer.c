@@ -10,7 +10,7 @@
 #include "submitter/submitter.h"
 
 #define ESTIMATE_TIMEOUT_S 10.0
-#define UNKNOWN_FOR_MS     10000 /* what may be the node's delay or error is believed then */
+#define UNKNOWN_FOR_MS     10000	/* what may be the node's delay or error is believed then */
 #define UNASKED_FOR_MS     600000	/* a node behind, or a block that will leave */
 #define ALIKE_MAX          5	/* requests that revert alike within a minute are one trouble */
 #define ALIKE_WITHIN_MS    60000
@@ -263,7 +263,7 @@ static void on_estimated(struct answer *a, uint64_t gas, const char *node)
 	struct submitter *s = a->lane->s;
 
 	if (gas > s->max_gas || gas + gas / 4 > s->max_gas) {
-		jsonrpc_move_on(a->lane->rpc, node); /* a node may say anything */
+		jsonrpc_move_on(a->lane->rpc, node);	/* a node may say anything */
 		later_within(a, UNKNOWN_FOR_MS, "it needs more gas than sign.max_gas permits");
 		return;
 	}

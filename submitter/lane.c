@@ -10,7 +10,7 @@
 #define ACCOUNT_BUSY_MS   1000	/* how old the account may be while there is work */
 #define ACCOUNT_IDLE_MS   10000
 #define CALL_TIMEOUT_S    5.0
-#define LOOK_MIN_MS       10 /* from the node's word to the nonce, and twice that each time */
+#define LOOK_MIN_MS       10	/* from the node's word to the nonce, and twice that each time */
 #define STILL_MS          5000	/* transactions in flight, and their nonce does not move */
 #define QUIET_MS          10000	/* a foreign user of the account must have been silent so long */
 #define CANARY_MIN_MS     1000
@@ -21,9 +21,10 @@
 static const struct {
 	unsigned canary_max_ms;
 	const char *clears;
-} pauses[PAUSE_COUNT] = { [PAUSE_none] = { 0, "" },
+} pauses[PAUSE_COUNT] = {
+	[PAUSE_none] = { 0, "" },
 #define P(name, canary_max_ms, clears) [PAUSE_##name] = { canary_max_ms, clears },
-			  PAUSES(P)
+	PAUSES(P)
 #undef P
 };
 

@@ -40,17 +40,17 @@ struct answer {
 };
 
 enum tx_step {
-	TX_READY, /* to be sent */
-	TX_SENDING, /* the node has not answered yet */
-	TX_SENT, /* a node took it, or may have: then it is in doubt */
-	TX_LOOKING, /* its nonce is used: the receipt is asked for */
+	TX_READY,		/* to be sent */
+	TX_SENDING,		/* the node has not answered yet */
+	TX_SENT,		/* a node took it, or may have: then it is in doubt */
+	TX_LOOKING,		/* its nonce is used: the receipt is asked for */
 };
 
 struct tx {
 	struct tx *next;		/* by nonce, ascending */
 	struct lane *lane;
 	enum tx_step step;
-	bool in_doubt, was_taken; /* before it was sent now */
+	bool in_doubt, was_taken;	/* before it was sent now */
 	uint64_t nonce, op, kind, gas, max_fee;
 	struct b32 id, hash;
 	uint8_t *raw;			/* owned */
@@ -78,7 +78,7 @@ enum pause {
 #define P(name, canary_max_ms, clears) PAUSE_##name,
 	PAUSES(P)
 #undef P
-		PAUSE_COUNT
+	PAUSE_COUNT
 };
 
 #define REVERTED_MAX 16
@@ -121,14 +121,14 @@ struct lane {
 
 	struct answer *answers, **answers_last;
 	struct tx *txs;
-	unsigned batch_max; /* transactions in the next batch */
+	unsigned batch_max;	/* transactions in the next batch */
 	unsigned in_flight;
 
 	enum pause pause;
 	char paused_why[200];
 	bool paused_by_operator;
-	uint64_t paused_ms; /* monotonic: when the pause began */
-	uint64_t canary_ms; /* and next time to try whether it is over */
+	uint64_t paused_ms;	/* monotonic: when the pause began */
+	uint64_t canary_ms;	/* and next time to try whether it is over */
 	struct b32 cause;		/* of PAUSE_revert */
 	struct reverted reverted[REVERTED_MAX];	/* the last ones, a ring */
 	unsigned reverted_next;

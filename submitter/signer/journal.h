@@ -69,8 +69,8 @@ struct journal {
 	uint64_t size;			/* synced bytes of the file */
 	uint64_t slot_number;		/* of the newest slot */
 	struct b32 link;		/* of the last record, gathered ones included */
-	size_t gathered; /* bytes in group that are not synced yet */
-	size_t written; /* of these, what is in the file already */
+	size_t gathered;		/* bytes in group that are not synced yet */
+	size_t written;			/* of these, what is in the file already */
 	uint64_t group_at;		/* where group stands in the file */
 	size_t held;			/* bytes in group, written or not: read without a call */
 	uint8_t *group;			/* owned; JOURNAL_GROUP bytes */

@@ -13,7 +13,7 @@
 
 #define TURN_MS          1000	/* the heartbeat's pace when nothing happens */
 #define PACKETS_PER_TURN 64	/* of one client */
-#define REST_MS          200 /* when files are used up or the disk is full */
+#define REST_MS          200	/* when files are used up or the disk is full */
 
 enum { POLL_ALIVE, POLL_DOOR, POLL_CLIENT, POLL_COUNT = POLL_CLIENT + CLIENTS_MAX };
 

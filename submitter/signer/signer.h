@@ -52,9 +52,9 @@ struct signer {
 	struct b32 network;
 	uid_t uid, submitter_uid;
 	int door, alive;		/* inherited */
-	bool door_rests; /* for one turn: nobody could be accepted */
-	bool disk_full; /* what was gathered waits for room; nobody is read or answered */
-	bool mismatch_told; /* until a hello fits */
+	bool door_rests;		/* for one turn: nobody could be accepted */
+	bool disk_full;	/* what was gathered waits for room; nobody is read or answered */
+	bool mismatch_told;	/* until a hello fits */
 	uint64_t unix_ms, mono_ms;	/* when the process started: time never jumps after that */
 	bool over;			/* the segment was over its limit at start already */
 	struct client client[CLIENTS_MAX];

@@ -218,7 +218,7 @@ void judging_open(struct chain_reader *r, const struct connector_config *c)
 	int fd = -1;
 
 	if (c->credentials_file)
-		(void)config_open_credentials(c, stderr, &fd); /* it has said why not */
+		(void)config_open_credentials(c, stderr, &fd);	/* it has said why not */
 	with.reader = r;
 	with.profile = &r->profile;
 	with.bodies = bodies_open(c->child[ROLE_EXECUTOR], fd);

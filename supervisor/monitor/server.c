@@ -19,7 +19,7 @@
 #define PLACES      (SERVER_CLIENTS + LIMIT_EVENTS_CLIENTS)
 #define STREAM_SOCKET_BYTES (64 * 1024)	/* in the kernel, beside LIMIT_EVENTS_BUFFER */
 #define STREAM_GONE_MS      30000	/* a host that confirms nothing for so long is gone */
-#define REST_S              0.2 /* when no client can be accepted: files are used up */
+#define REST_S              0.2	/* when no client can be accepted: files are used up */
 
 enum client_step {
 	STEP_FREE,

@@ -135,7 +135,7 @@ function makeTemplate(world) {
 }
 
 /** Processor time of a process since it began; microseconds, as exact as the system says. */
-export function cpuUs(pid) {
+function cpuUs(pid) {
   const found = readProcess(pid);
   if (!found) return 0;
   const wrapped = found.name === 'setpriv' ? descendants(pid) : [found];

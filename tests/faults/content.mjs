@@ -3,9 +3,10 @@
  * nobody expects.
  */
 import assert from 'node:assert/strict';
-import { AbiCoder, hexlify, id as keccakOfText, toBeHex } from 'ethers';
+import { hexlify, id as keccakOfText, toBeHex } from 'ethers';
 import { encodeResult } from '../peers/plaintext.mjs';
 import { until } from '../peers/process.mjs';
+import { encodeMaterials, unanswerable } from '../system/requests.mjs';
 import { UNMOVED, atHead } from './ground.mjs';
 
 const DAY_S = 24 * 3600;
@@ -127,7 +128,7 @@ const word = (n) => BigInt(n).toString(16).padStart(64, '0');
 /** A good event's data, as words: [offset, count, offset of the first, its four words, addresses]. */
 function goodWords(g, materials = 1) {
   const list = Array.from({ length: materials }, (_, i) => [(BigInt(i + 1) << 16n) + 0x500n, 1n, toBeHex(5, 32), g.world.coprocessors.map((c) => c.address)]);
-  const data = AbiCoder.defaultAbiCoder().encode(['(uint256,uint256,bytes32,address[])[]'], [list]);
+  const data = encodeMaterials(list);
   return data.slice(2).match(/.{64}/g);
 }
 
@@ -219,23 +220,11 @@ export async function L42(t) {
 export async function L43(t) {
   const g = await t.ground();
   await g.start();
-  const address = g.world.coprocessors[0].address;
-  const handle = (type, version = 0) => (BigInt(type) << 8n) | BigInt(version);
-  const never = [
-    [[], /no ciphertexts, or too many/],
-    [[[handle(99), 1n, word(1), [address]]], /unknown FHE type or version/],
-    [[[handle(5, 7), 1n, word(1), [address]]], /unknown FHE type or version/],
-    [[[handle(5), 1n, word(1), []]], /names no coprocessor/],
-    [[[handle(5), 1n, word(1), [address]], [handle(5), 2n, word(1), [address]]], /under different keys/],
-    [Array.from({ length: 2000 }, () => [handle(5), 1n, word(1), [address]]), /no ciphertexts, or too many/],
-    [[[handle(5), 1n, word(1), Array(200).fill(address)]], /names no coprocessor, or too many/],
-  ];
+  const never = unanswerable(g.world.coprocessors[0].address);
   for (let k = 0; k < t.times; k++) {
     const [list, why] = never[k % never.length];
-    const materials = list.map(([a, b, c, d]) => [a, b, `0x${c}`, d]);
     const before = await g.look.counters();
-    const data = AbiCoder.defaultAbiCoder().encode(['(uint256,uint256,bytes32,address[])[]'], [materials]);
-    const [name] = await emit(g, [data.slice(2)]);
+    const [name] = await emit(g, [encodeMaterials(list).slice(2)]);
     assert.match((await g.look.waitLine('X009', { id: name })).reason, why);
     assert.equal(await g.look.grown(before, 'executor_refused'), 1);
     await g.heals(await g.ask(1), () => {});

@@ -372,7 +372,6 @@ export async function X14(t) {
   const random = seeded(Number(process.env.SEED) || 14);
   const together = 20;
   const g = await t.ground();
-  g.limits.descriptors += 32; /* that many connections to the storage are kept */
   await g.start();
   const pid = g.world.processOf('kms-executor').pid;
   for (let k = 0; k < t.times; k += together) {

@@ -21,6 +21,8 @@ const SENDS_PER_SECOND = 20;
 const LINES_PER_SECOND = 50; /* of the log, whatever a peer does */
 const LINES_AT_ONCE = 100; /* besides: for each start, a burst */
 const MEMORY_KB = 256 * 1024; /* of all processes together, at their worst */
+const FILES_MORE = 12; /* of a process, than in the beginning: links that come and go, the store's */
+const CONNECTIONS = 96; /* of a process over TCP, kept for a while: pools have limits of their own */
 
 /** Lines that would say that something was believed: a reorganisation, a foreign nonce, a hold. */
 export const UNMOVED = { L009: 0, L010: 0, T003: 0, T004: 0, X010: 0 };
@@ -45,7 +47,7 @@ export async function startGround({ nodes = 1, slack = 1, chain, core, bucket, c
   });
   const look = lookAt(world);
   const self = {
-    world, look, recoveredMs: 0, began: Date.now(), limits: { memoryKb: MEMORY_KB, descriptors: SPARE }, descriptors: null,
+    world, look, recoveredMs: 0, began: Date.now(), descriptors: null,
     chain: world.chain, core: world.core, bucket: world.bucket,
     proxies: world.proxies, coreProxy: world.coreProxy, bucketProxy: world.bucketProxy,
   };
@@ -90,8 +92,7 @@ export async function startGround({ nodes = 1, slack = 1, chain, core, bucket, c
    * The judgement that every case ends with: the chain's ledger, our own log and memory.
    * `how`: options of world.judge(), open: how many requests stay without an answer of ours,
    * reverted: how many transactions of ours had to revert, left: how often one left the chain and
-   * had to be sent again, and ledger: the chain's ledger alone
-   * judges (of very many requests).
+   * had to be sent again, and ledger: the chain's ledger alone judges (of very many requests).
    */
   self.finish = async ({ open = 0, reverted = 0, left = 0, ledger = false, ...how } = {}) => {
     if (open === 0 && !world.connector.ended) { /* what would come too late, comes now */
@@ -109,9 +110,9 @@ export async function startGround({ nodes = 1, slack = 1, chain, core, bucket, c
     const starts = look.lines('G001', { proc: 'supervisor' }).length + look.lines('S007').length; /* a reload starts most again */
     if (lines > LINES_AT_ONCE * Math.max(1, starts) + LINES_PER_SECOND * seconds) problems.push(`${lines} lines of log in ${seconds.toFixed(1)} s`);
     const peak = Object.values(self.peaks()).reduce((a, b) => a + b, 0);
-    if (peak > self.limits.memoryKb && !process.env.KMS_SANITIZERS) problems.push(`${peak} KiB of memory`);
+    if (peak > MEMORY_KB && !process.env.KMS_SANITIZERS) problems.push(`${peak} KiB of memory`);
     if (self.descriptors && !world.connector.ended) {
-      const more = () => moreDescriptors(self.descriptors, descriptorsOf(world), self.limits.descriptors);
+      const more = () => moreDescriptors(self.descriptors, descriptorsOf(world));
       await until('descriptors are closed', () => !more().length, 5000, 100).catch(() => problems.push(...more()));
     }
     assert.deepEqual(problems, []);
@@ -146,9 +147,6 @@ function highest(pid) {
   }
 }
 
-const SPARE = 12; /* links that come and go, and files of the store */
-const CONNECTIONS = 96; /* of a process over TCP, kept for a while: pools have limits of their own */
-
 /* Numbers of all TCP sockets of this machine. */
 function tcpSockets() {
   const lines = ['tcp', 'tcp6'].flatMap((name) => fs.readFileSync(`/proc/net/${name}`, 'latin1').split('\n').slice(1));
@@ -176,7 +174,7 @@ export function descriptorsOf(world) {
 
 function moreDescriptors(before, now) {
   return Object.entries(now).flatMap(([name, { files, connections }]) => [
-    ...(files > (before[name]?.files ?? 0) + SPARE ? [`${name} has ${files} open files, ${before[name]?.files} in the beginning`] : []),
+    ...(files > (before[name]?.files ?? 0) + FILES_MORE ? [`${name} has ${files} open files, ${before[name]?.files} in the beginning`] : []),
     ...(connections > CONNECTIONS ? [`${name} has ${connections} connections`] : []),
   ]);
 }

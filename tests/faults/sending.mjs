@@ -53,10 +53,3 @@ export async function signedAndHeld(g, count) {
   await g.look.waitCounter('signer_signed', (n) => n >= counted.signer_signed + count);
   return names;
 }
-
-/** A ground where many requests are worked on at once: so many connections to the storage are kept. */
-export async function manyAtOnce(t, options) {
-  const g = await t.ground(options);
-  g.limits.descriptors += 32;
-  return g;
-}

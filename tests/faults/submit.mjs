@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { until } from '../peers/process.mjs';
-import { ESTIMATE, RECEIPT, SEND, answerOf, answeredBefore, landed, manyAtOnce, ours, signedAndHeld, signedOnce } from './sending.mjs';
+import { ESTIMATE, RECEIPT, SEND, answerOf, answeredBefore, landed, ours, signedAndHeld, signedOnce } from './sending.mjs';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
 const built = path.join(root, process.env.B ?? 'build');
@@ -79,7 +79,7 @@ export async function T02(t) {
  * holds what comes too early for a second, and bytes are sent again after one.
  */
 export async function T03(t) {
-  const g = await manyAtOnce(t);
+  const g = await t.ground();
   await g.start();
   const counted = await g.look.counters();
   for (let k = 0; k < t.times; k++) {
@@ -118,7 +118,7 @@ function hostile(...names) {
  */
 export async function T04(t) {
   for (let k = 0; k < t.times; k++) {
-    const g = await manyAtOnce(t);
+    const g = await t.ground();
     await g.start();
     const counted = await g.look.counters();
     const names = await g.ask(24, { perTx: 8, distinct: 4 });
@@ -332,7 +332,7 @@ export async function T21(t) {
  * that the listener sees it, and all that is asked again of Core and storage.
  */
 export async function T23(t) {
-  const g = await manyAtOnce(t, { chain: { finalized: 200, safe: 100 } });
+  const g = await t.ground({ chain: { finalized: 200, safe: 100 } });
   await g.start();
   const depths = t.times > 8 ? Array.from({ length: t.times }, (_, k) => k + 1) : [1, 2, 7, 64].slice(0, t.times);
   let left = 0;

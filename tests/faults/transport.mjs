@@ -17,7 +17,7 @@ function splitWebSocket(g, ...https) {
 }
 
 /** Of two nodes everybody uses the first one, and knows the second. */
-export async function startWithFirst(g) {
+async function startWithFirst(g) {
   await g.proxies[1].fault('delay', { ms: 200, dir: 'both' });
   await g.start();
   await until('the second node is known', async () => ((await g.proxies[1].stats()).calls.eth_chainId ?? 0) >= 3);

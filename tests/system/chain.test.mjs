@@ -6,9 +6,10 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, afterEach, before, test } from 'node:test';
-import { AbiCoder, MaxUint256, SigningKey, Wallet, parseEther, parseUnits, toQuantity } from 'ethers';
+import { MaxUint256, SigningKey, Wallet, parseEther, parseUnits, toQuantity } from 'ethers';
 import { decryptionDomain, typesOf } from '../peers/eip712.mjs';
 import { lookAt, until } from './look.mjs';
+import { encodeMaterials, unanswerable } from './requests.mjs';
 import { startWorld } from './world.mjs';
 
 let world;
@@ -37,14 +38,11 @@ after(async () => {
 
 // ---- logs ----
 
-const materials = '(uint256,uint256,bytes32,address[])[]';
-const encode = (list) => AbiCoder.defaultAbiCoder().encode([materials], [list]);
-
 test('logs that nobody can decode are held raw, and the cursor moves on', async () => {
   const { manager } = world;
   const { topicHash } = manager.interface.getEvent('PublicDecryptionRequest');
   const word = (n) => `0x${BigInt(n).toString(16).padStart(64, '0')}`;
-  const good = encode([[1n << 16n, 1n, word(5), [world.coprocessors[0].address]]]);
+  const good = encodeMaterials([[1n << 16n, 1n, word(5), [world.coprocessors[0].address]]]);
   const bad = [
     ['nothing', [topicHash, word(900001)], '0x'],
     ['four bytes', [topicHash, word(900002)], '0xdeadbeef'],
@@ -83,17 +81,9 @@ test('requests that can be read but never be answered are refused, and say why',
   const { manager } = world;
   const { topicHash } = manager.interface.getEvent('PublicDecryptionRequest');
   const word = (n) => `0x${BigInt(n).toString(16).padStart(64, '0')}`;
-  const handle = (type, version = 0) => (BigInt(type) << 8n) | BigInt(version);
-  const [{ address }] = world.coprocessors;
-  const never = [
-    [[], /no ciphertexts, or too many/],
-    [[[handle(99), 1n, word(1), [address]]], /unknown FHE type or version/],
-    [[[handle(5, 7), 1n, word(1), [address]]], /unknown FHE type or version/],
-    [[[handle(5), 1n, word(1), []]], /names no coprocessor/],
-    [[[handle(5), 1n, word(1), [address]], [handle(5), 2n, word(1), [address]]], /under different keys/],
-  ];
+  const never = unanswerable(world.coprocessors[0].address).filter(([list]) => list.length < 1000); /* what a transaction can hold */
   const from = look.mark();
-  for (const [i, [list]] of never.entries()) await world.send(manager, 'emitRaw', [topicHash, word(910000 + i)], encode(list));
+  for (const [i, [list]] of never.entries()) await world.send(manager, 'emitRaw', [topicHash, word(910000 + i)], encodeMaterials(list));
   await look.answered(await world.ask(2), 10000);
   for (const [i, [, why]] of never.entries()) {
     const line = await look.waitLine('X009', { from, id: `public-${910000 + i}` });

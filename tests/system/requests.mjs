@@ -22,6 +22,25 @@ export function newHandle(fheType) {
   return handle;
 }
 
+/** What a request for a public decryption says of its ciphertexts, as its event has it. */
+export const encodeMaterials = (list) => AbiCoder.defaultAbiCoder().encode(['(uint256,uint256,bytes32,address[])[]'], [list]);
+
+/** Such lists that can be read and can never be answered, and what is said of each. */
+export function unanswerable(coprocessor) {
+  const material = (type, { version = 0, key = 1n, by = [coprocessor] } = {}) => [
+    (BigInt(type) << 8n) | BigInt(version), key, toBeHex(1, 32), by,
+  ];
+  return [
+    [[], /no ciphertexts, or too many/],
+    [[material(99)], /unknown FHE type or version/],
+    [[material(5, { version: 7 })], /unknown FHE type or version/],
+    [[material(5, { by: [] })], /names no coprocessor/],
+    [[material(5), material(5, { key: 2n })], /under different keys/],
+    [Array.from({ length: 2000 }, () => material(5)), /no ciphertexts, or too many/],
+    [[material(5, { by: Array(200).fill(coprocessor) })], /names no coprocessor, or too many/],
+  ];
+}
+
 /** The result id that every node must choose for a key operation. */
 export function resultId(kind, chainId, contract, correlationId) {
   const types = ['bytes32', 'uint256', 'address', 'uint256'];
