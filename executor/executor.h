@@ -35,6 +35,7 @@ struct executor_chain {
 	uint64_t deaf_since_ms;		/* Unix */
 	struct sightings read, answered;	/* by the listener; with our transactions in them */
 	uint64_t events_back, blocks_back;	/* credit to give back with the next grant */
+	bool has_events;		/* put since the last cursor */
 };
 
 struct executor_options {

@@ -12,6 +12,7 @@
 
 #define GRANT_EVENTS 64		/* stored events whose credit goes back before their block ends */
 #define OPEN_BLOCKS_PER_RESUME (IPC_OPEN_MAX / 40)
+#define BLOCKS_LIE   4		/* empty ones that wait for a commit; the listener may say 8 */
 
 static void grant(struct executor *x, struct executor_chain *c)
 {
@@ -122,6 +123,7 @@ static enum err on_event(struct executor *x, struct link *l, const struct msg_ev
 	if (op_group(ev.kind) == OP_OBSERVED)
 		chainview_refresh(x->view);
 	store_put_event(x->store, &ev, on_event_stored, c);
+	c->has_events = true;
 	return OK;
 }
 
@@ -199,7 +201,9 @@ static enum err on_blocks(struct executor *x, struct link *l, const struct msg_b
 					   .block = m->to };
 	c->blocks_back++;
 	compare_read(x, c, m);
-	store_put_cursor(x->store, m->chain, &c->cursor, on_cursor_stored, x);
+	store_put_cursor(x->store, m->chain, &c->cursor,
+			 c->has_events || c->blocks_back >= BLOCKS_LIE, on_cursor_stored, x);
+	c->has_events = false;
 	return OK;
 }
 
@@ -292,7 +296,7 @@ static void on_up(void *owner, struct link *l)
 	for (unsigned i = 0; i < x->chains; i++) {
 		struct executor_chain *c = &x->chain[i];
 		if (c->cursor.present)
-			store_put_cursor(x->store, c->id, &c->cursor, on_settled, x);
+			store_put_cursor(x->store, c->id, &c->cursor, true, on_settled, x);
 		else
 			send_where(x, l, c);
 	}

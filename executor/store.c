@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/loop.h"
 #include "executor/store_internal.h"
 #include "proto/exits.h"
 #include "proto/limits.h"
@@ -297,20 +298,39 @@ static bool may_be_lost(const struct job *j)
 	return j->type == JOB_FINALIZED || j->type == JOB_PRUNE;
 }
 
-/* Who waits for a job presses for a commit; a job that nobody waits for goes with it. */
+/* For so long a job may lie, to go with others; 0: somebody waits for it. */
+static unsigned patience_ms(const struct job *j)
+{
+	switch (j->type) {
+	case JOB_CHANGE:
+		return j->cb.change ? 0 : STORE_GATHER_MS;
+	case JOB_CURSOR:
+		return j->u.cursor.now ? 0 : STORE_IDLE_MS;
+	case JOB_FINALIZED:
+		return STORE_IDLE_MS;
+	case JOB_EVENT:
+	case JOB_RETRACTED:
+	case JOB_PRUNE:
+	case JOB_FIGURE:
+		break;
+	}
+	return 0;
+}
+
 static void give(struct store *s, struct job *j)
 {
-	bool presses = j->type != JOB_CHANGE || j->cb.change;
+	uint64_t by_ms = clock_mono_ms() + patience_ms(j);
 
 	pthread_mutex_lock(&s->lock);
 	bool lost = s->full && may_be_lost(j);
-	if (!lost) {
-		if (presses || !s->todo.first)
-			pthread_cond_signal(&s->wake);
-		s->pressed = s->pressed || presses;
+	bool is_first = !lost && (!s->todo.first || by_ms < s->by_ms);
+	if (is_first)
+		s->by_ms = by_ms;
+	if (!lost)
 		job_list_add(&s->todo, j);
-	}
 	pthread_mutex_unlock(&s->lock);
+	if (is_first)
+		pthread_cond_signal(&s->wake);
 	if (lost)
 		jobs_free(j);
 }
@@ -340,13 +360,14 @@ void store_put_event(struct store *s, const struct store_event *ev,
 	give(s, j);
 }
 
-void store_put_cursor(struct store *s, uint64_t chain, const struct store_cursor *c,
+void store_put_cursor(struct store *s, uint64_t chain, const struct store_cursor *c, bool now,
 		      void (*cb)(void *owner, uint64_t chain, uint64_t block), void *owner)
 {
 	struct job *j = new_job(JOB_CURSOR, 0, owner);
 
 	j->u.cursor.chain = chain;
 	j->u.cursor.c = *c;
+	j->u.cursor.now = now;
 	j->cb.cursor = cb;
 	give(s, j);
 }

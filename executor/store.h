@@ -132,7 +132,8 @@ void store_close(struct store **s);		/* commits what is waiting */
 /* Jobs. */
 void store_put_event(struct store *s, const struct store_event *ev,
 		     void (*cb)(void *owner, uint64_t op, enum store_outcome what), void *owner);
-void store_put_cursor(struct store *s, uint64_t chain, const struct store_cursor *c,
+/* With all events put before it.  Unless NOW it may wait half a second for others to go with. */
+void store_put_cursor(struct store *s, uint64_t chain, const struct store_cursor *c, bool now,
 		      void (*cb)(void *owner, uint64_t chain, uint64_t block), void *owner);
 void store_put_change(struct store *s, const struct store_change *c,
 		      void (*cb)(void *owner, uint64_t op, enum op_state state), void *owner);

@@ -8,7 +8,8 @@
 
 #define STORE_FILE "requests.db"
 #define STORE_BATCH_MAX 256		/* jobs in one commit */
-#define STORE_GATHER_MS 100		/* for so long a job that nobody waits for may lie */
+#define STORE_GATHER_MS 100		/* for so long a change that nobody waits for may lie */
+#define STORE_IDLE_MS   500	/* and what only says that the chain goes on */
 #define STORE_FULL_MS   500	/* from one attempt to the next while the disk is full */
 
 enum job_type { JOB_EVENT, JOB_CURSOR, JOB_CHANGE, JOB_FINALIZED, JOB_RETRACTED, JOB_PRUNE,
@@ -25,7 +26,7 @@ struct job {
 	/* Copies; the bytes they borrow stand behind the job. */
 	union {
 		struct store_event event;
-		struct { uint64_t chain; struct store_cursor c; } cursor;
+		struct { uint64_t chain; struct store_cursor c; bool now; } cursor;
 		struct store_change change;
 		struct { uint64_t chain, number; struct b32 hash; } block;
 		uint64_t before_ms;
@@ -56,7 +57,8 @@ struct store {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct job_list todo, done;	/* under the lock */
-	bool stop, pressed, news, full;	/* under the lock */
+	bool stop, news, full;		/* under the lock */
+	uint64_t by_ms;			/* the same; monotonic: when the first in todo wants its commit */
 	sqlite3 *writer;		/* the thread's after store_open */
 	sqlite3 *reader;		/* the loop's */
 	struct statements *w;		/* the thread's */

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "common/loop.h"
 #include "common/proc.h"
 #include "executor/store_internal.h"
 
@@ -347,25 +348,20 @@ static void do_job(struct store *s, struct job *j)
 	}
 }
 
-static struct timespec after_ms(long ms)
+static struct timespec at_ms(uint64_t mono_ms)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += ms * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
-	return until;
+	return (struct timespec){ .tv_sec = (time_t)(mono_ms / 1000),
+				  .tv_nsec = (long)(mono_ms % 1000) * 1000000 };
 }
 
-/* Nobody waits for what there is: let more gather for a while. */
+/* While nobody waits for what there is, more may go with it. */
 static void gather(struct store *s)
 {
-	struct timespec until = after_ms(STORE_GATHER_MS);
+	while (!s->stop && s->by_ms > clock_mono_ms()) {
+		struct timespec until = at_ms(s->by_ms);
 
-	while (!s->pressed && !s->stop)
-		if (pthread_cond_timedwait(&s->wake, &s->lock, &until) != 0)
-			return;
+		pthread_cond_timedwait(&s->wake, &s->lock, &until);
+	}
 }
 
 /* Wait for work; the next batch, or NULL when it is time to stop and nothing is left. */
@@ -386,7 +382,7 @@ static struct job *take_batch(struct store *s, struct job **last)
 			s->todo.last = &s->todo.first;
 		j->next = NULL;
 	}
-	s->pressed = s->todo.first != NULL;	/* what is left has gathered */
+	s->by_ms = 0;	/* what is left has gathered */
 	pthread_mutex_unlock(&s->lock);
 	return first;
 }
@@ -449,7 +445,7 @@ static void make_room(struct store *s)
 /* Says that there is none, once, and waits a little; false when it is time to stop. */
 static bool wait_for_room(struct store *s)
 {
-	struct timespec until = after_ms(STORE_FULL_MS);
+	struct timespec until = at_ms(clock_mono_ms() + STORE_FULL_MS);
 
 	pthread_mutex_lock(&s->lock);
 	bool news = !s->full;

@@ -101,6 +101,34 @@ Test(store, the_event_of_an_answered_request_left)
 	store_close(&s);
 }
 
+/* A chain on which nothing happens for us costs a commit now and then; who waits has one at once. */
+Test(store, cursors_without_events_go_together)
+{
+	struct store *s = open_store();
+	struct store_cursor c = { .present = true, .block = 1 };
+	uint64_t before_ms = clock_mono_ms();
+
+	for (; c.block <= 3; c.block++)
+		store_put_cursor(s, 7, &c, false, on_cursor, NULL);
+	store_put_finalized(s, 7, 1);
+	wait_for(3);
+	cr_assert_geq(clock_mono_ms() - before_ms, STORE_IDLE_MS - 1);
+	cr_assert_leq(clock_mono_ms() - before_ms, 2 * STORE_IDLE_MS);
+
+	before_ms = clock_mono_ms();
+	store_put_cursor(s, 7, &c, false, on_cursor, NULL);
+	put(s, event(1, 1, 10));
+	cr_assert_lt(clock_mono_ms() - before_ms, STORE_IDLE_MS);
+	c.block = 9;
+	store_put_cursor(s, 7, &c, false, on_cursor, NULL);
+	store_close(&s);	/* commits what is waiting */
+
+	s = open_store();
+	cr_assert_eq(store_cursor(s, 7).block, 9);
+	cr_assert_eq(store_finalized(s, 7), 1);
+	store_close(&s);
+}
+
 Test(store, everything_is_there_after_a_restart)
 {
 	struct store *s = open_store();
@@ -113,7 +141,7 @@ Test(store, everything_is_there_after_a_restart)
 		store_put_event(s, &ev, on_event, NULL);
 	}
 	wait_for(100);
-	store_put_cursor(s, 7, &c, on_cursor, NULL);
+	store_put_cursor(s, 7, &c, true, on_cursor, NULL);
 	wait_for(1);
 	store_put_finalized(s, 7, 42);
 	store_close(&s);
