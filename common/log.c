@@ -111,18 +111,16 @@ static void add_json_fields(struct line *l, const char *s)
 	}
 }
 
-static void add_head(struct line *l, const struct log_row *row)
+static void add_head(struct line *l, const struct log_row *row, const struct timespec *now)
 {
-	struct timespec ts;
 	struct tm tm;
 	char when[32];
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	gmtime_r(&ts.tv_sec, &tm);
+	gmtime_r(&now->tv_sec, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
 	add(l, self.json ? "{\"ts\":\"%s.%03ldZ\",\"level\":\"%s\",\"proc\":\"%s\",\"code\":\"KC-%s\",\"event\":\"%s\",\"msg\":\"%s\""
 			 : "ts=%s.%03ldZ level=%s proc=%s code=KC-%s event=%s msg=\"%s\"",
-	    when, ts.tv_nsec / 1000000, level_name[row->level], self.proc, row->code, row->name,
+	    when, now->tv_nsec / 1000000, level_name[row->level], self.proc, row->code, row->name,
 	    row->text);
 }
 
@@ -131,8 +129,13 @@ void log_say(enum log_event ev, const char *fmt, ...)
 	const struct log_row *row = &rows[ev];
 	struct line l = { .len = 0 };
 	char fields[LOG_LINE_MAX];
+	struct timespec now;
 
-	if (row->level < self.least || !admit(time(NULL), row->level))
+	if (row->level < self.least)
+		return;
+	/* one reading: the second that is counted is the one that is printed (time() lags a tick) */
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (!admit(now.tv_sec, row->level))
 		return;
 	va_list ap;
 	va_start(ap, fmt);
@@ -140,7 +143,7 @@ void log_say(enum log_event ev, const char *fmt, ...)
 	va_end(ap);
 	clean_text(fields, "");
 
-	add_head(&l, row);
+	add_head(&l, row, &now);
 	if (self.json)
 		add_json_fields(&l, fields);
 	else if (*fields)
@@ -157,8 +160,8 @@ void log_say(enum log_event ev, const char *fmt, ...)
 	 * that is ready takes at least PIPE_BUF bytes, which is more than a line.
 	 */
 	struct pollfd sink = { .fd = STDERR_FILENO, .events = POLLOUT };
-	struct timespec now = { 0, 0 };
-	if (ppoll(&sink, 1, &now, NULL) != 1 || !(sink.revents & POLLOUT) ||
+	struct timespec at_once = { 0, 0 };
+	if (ppoll(&sink, 1, &at_once, NULL) != 1 || !(sink.revents & POLLOUT) ||
 	    write(STDERR_FILENO, l.text, l.len) < 0)
 		self.dropped++;
 	else
