@@ -99,7 +99,7 @@ export async function startGround() {
       s3_config: { allow_private: true }, retry_interval_secs: 1,
       finality: { keygen: 'latest', preprocess_ksk: 'finalized' },
     };
-    const node = { home, wallet, address: wallet.address, configFile: path.join(home, 'config.yaml'), logFile: path.join(home, 'log'), transactions: 0 };
+    const node = { home, wallet, address: wallet.address, dataDir: config.data_dir, since: (await chain.rpc('fake_ledger')).totals.received, configFile: path.join(home, 'config.yaml'), logFile: path.join(home, 'log'), transactions: 0 };
     fs.writeFileSync(node.configFile, toYaml(config));
     /* Commands are those of the built program: nobody traps them. */
     node.run = (binary, words, output) => start(binary, [...words, '-c', node.configFile], { env: { PATH: process.env.PATH }, output });

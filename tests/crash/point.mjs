@@ -13,6 +13,7 @@
 import { rpcBatch } from '../peers/chain.mjs';
 import { encodeResult } from '../peers/plaintext.mjs';
 import { sleep } from '../peers/process.mjs';
+import { faultsInJournal } from '../system/journal.mjs';
 import { resultId } from '../system/requests.mjs';
 import { FINALIZED } from './ground.mjs';
 
@@ -213,7 +214,7 @@ function readLog(text, problems) {
   if (said.length) problems.push(`the log says: ${said.slice(0, 3).join(' | ')}`);
 }
 
-/* The chain's ledger: what was sent, what became of it. */
+/* The chain's ledger: what was sent, what became of it; and the journal: what was signed. */
 async function judge(ground, node, desk, problems) {
   const { chain } = ground;
   const [verdict, counted] = await Promise.all([chain.judge(node.address),
@@ -224,6 +225,7 @@ async function judge(ground, node, desk, problems) {
   say(verdict.holesCount, `nonces never came: ${verdict.holes}`);
   say(verdict.unusedCount, `nonces are not used: ${verdict.unused}`);
   say(verdict.reverted, 'transactions reverted and were paid for');
+  problems.push(...faultsInJournal(node.dataDir, await chain.sentBy(node.address, node.since)));
   const answers = await desk.answers();
   const wanted = [...desk.rows.values()].filter((r) => r.state === 'done');
   for (const { name, expected } of wanted) {

@@ -13,6 +13,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { faultsIn } from '../peers/fakechain.mjs';
 import { until } from '../peers/process.mjs';
+import { faultsInJournal } from '../system/journal.mjs';
 import { lookAt } from '../system/look.mjs';
 import { startWorld } from '../system/world.mjs';
 
@@ -89,12 +90,13 @@ export async function startGround({ nodes = 1, slack = 1, chain, core, bucket, c
   self.peaks = () => Object.fromEntries(world.processes().map((p) => [p.name, highest(p.pid)]));
 
   /**
-   * The judgement that every case ends with: the chain's ledger, our own log and memory.
+   * The judgement that every case ends with: the chain's ledger, the journal, our own log and memory.
    * `how`: options of world.judge(), open: how many requests stay without an answer of ours,
    * reverted: how many transactions of ours had to revert, left: how often one left the chain and
-   * had to be sent again, and ledger: the chain's ledger alone judges (of very many requests).
+   * had to be sent again, strangers: that of faultsInJournal(), and ledger: the chain's ledger alone
+   * judges (of very many requests).
    */
-  self.finish = async ({ open = 0, reverted = 0, left = 0, ledger = false, ...how } = {}) => {
+  self.finish = async ({ open = 0, reverted = 0, left = 0, strangers, ledger = false, ...how } = {}) => {
     if (open === 0 && !world.connector.ended) { /* what would come too late, comes now */
       await look.waitCounter('executor_active', (n) => n === 0, 30000);
       await look.waitCounter('submitter_in_flight', (n) => n === 0, 30000);
@@ -105,7 +107,10 @@ export async function startGround({ nodes = 1, slack = 1, chain, core, bucket, c
     if (verdict.received > SENDS_OF_ONE * (verdict.transactions + left) + SENDS_PER_SECOND * seconds) {
       problems.push(`${verdict.received} times bytes of ${verdict.transactions} transactions, of which ${left} left, in ${seconds.toFixed(1)} s`);
     }
-    if (!ledger) problems.push(...(await world.judge({ unanswered: open > 0, ...how })).problems);
+    if (!ledger) {
+      problems.push(...faultsInJournal(world.config.data_dir, await world.chain.sentBy(world.node.address), { strangers }));
+      problems.push(...(await world.judge({ unanswered: open > 0, ...how })).problems);
+    }
     const lines = world.log().split('\n').length;
     const starts = look.lines('G001', { proc: 'supervisor' }).length + look.lines('S007').length; /* a reload starts most again */
     if (lines > LINES_AT_ONCE * Math.max(1, starts) + LINES_PER_SECOND * seconds) problems.push(`${lines} lines of log in ${seconds.toFixed(1)} s`);

@@ -12,6 +12,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { faultsIn } from '../peers/fakechain.mjs';
 import { sleep, until } from '../peers/process.mjs';
+import { faultsInJournal } from '../system/journal.mjs';
 import { seeded } from '../system/random.mjs';
 import { descriptorsOf, startGround } from './ground.mjs';
 
@@ -221,7 +222,8 @@ export async function soak({ seconds = 1200, rate = 20, seed, say = () => {} } =
     await load;
     await until('the last are answered', async () => (await openNow(g)) === 0, LONGEST_MS, 50);
     await g.look.waitCounter('executor_active', (n) => n === 0, LONGEST_MS);
-    problems.push(...faultsIn(await chain.judge(world.node.address)), ...(await world.judge()).problems, ...grown(points));
+    problems.push(...faultsIn(await chain.judge(world.node.address)), ...(await world.judge()).problems,
+      ...faultsInJournal(world.config.data_dir, await chain.sentBy(world.node.address)), ...grown(points));
   } catch (e) {
     problems.push(e.stack);
   }

@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { until } from '../peers/process.mjs';
+import { readJournal } from '../system/journal.mjs';
 import { fixtures, putFixture } from './fixtures.mjs';
 import { layMachine } from './machine.mjs';
 import { meetCalls, onCrashGround, onePoint } from './crashes.mjs';
@@ -230,18 +231,10 @@ function alter(file, change) {
   fs.writeFileSync(file, change(fs.readFileSync(file)));
 }
 
-/* The last whole record of a journal: records follow two slots, bytes 8 to 16 are the length. */
-function lastRecord(journal) {
-  for (let at = 8192; ;) {
-    const length = Number(journal.readBigUInt64BE(at + 8));
-    if (at + length >= journal.length) return journal.subarray(at);
-    at += length;
-  }
-}
-
 /* Half of one more record, as a crash leaves it: its group began at the old end. */
 function half(journal, random) {
-  const record = Buffer.from(lastRecord(journal));
+  const { at, length } = readJournal(journal).at(-1);
+  const record = Buffer.from(journal.subarray(at, at + length));
   record.writeBigUInt64BE(BigInt(journal.length), 16);
   return Buffer.concat([journal, record.subarray(0, random.between(1, record.length - 1))]);
 }
@@ -278,6 +271,7 @@ export async function C06(t) {
       assert.equal((await g.world.stopConnector()).code, 0);
     }
     alter(fileOf(g, name), (bytes) => change(bytes, t.random));
+    const losesAll = name.startsWith('signer') && !acts && change !== half;
     const names = await g.ask(2);
     const start = () => g.world.startConnector({ init: false });
     if (acts) {
@@ -291,11 +285,11 @@ export async function C06(t) {
         g.world.signal('kms-connector', 'SIGHUP');
       });
     } else {
-      await g.heals(names, start, name.startsWith('signer') && change !== half ? 14000 : 2000);
+      await g.heals(names, start, losesAll ? 14000 : 2000);
       if (code) g.look.counted(mark, { [code]: 1 });
     }
     await g.answered(await g.ask(2));
-    await g.finish();
+    await g.finish({ strangers: losesAll ? 4 : 0 });
   }
 }
 
@@ -330,9 +324,10 @@ export async function C09(t) {
     await g.core.control({ op: 'set', delayMs: 50 });
     await g.core.forget();
     await g.heals(names, () => g.world.startConnector({ init: false }), withinMs);
-    if (parts.includes('signer')) g.look.counted(mark, { T003: 1, T008: 1 });
+    const isOld = parts.includes('signer');
+    if (isOld) g.look.counted(mark, { T003: 1, T008: 1 });
     await g.answered(await g.ask(2));
-    await g.finish();
+    await g.finish({ strangers: isOld ? 4 : 0 });
   }
 }
 

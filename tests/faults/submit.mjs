@@ -70,7 +70,7 @@ export async function T02(t) {
     assert.ok(await g.look.grown(counted, 'submitter_foreign_nonces') >= 1);
     await g.look.waitState(first, 'done');
   }
-  await g.finish();
+  await g.finish({ strangers: t.times });
 }
 
 /*

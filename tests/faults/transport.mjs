@@ -26,8 +26,9 @@ async function startWithFirst(g) {
 
 /**
  * A reset after byte k of what the node says from now on, over HTTP and on the WebSocket, for k in
- * each part of three frames (a WebSocket that is lost so often waits, so not for each): what is asked meanwhile is answered, the cursor is where it
- * should be, no block has left.  Asked is until both have said so much.
+ * each part of three frames (not for each: a WebSocket that is lost so often waits).  What is asked
+ * meanwhile is answered, the cursor is where it should be, no block has left.  Asked is until both
+ * have said so much.
  */
 export async function L01(t) {
   const step = Math.floor(SPAN / t.times);

@@ -14,6 +14,8 @@ import { readyLine, start } from './process.mjs';
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
 const program = path.join(root, process.env.B ?? 'build', 'test', 'fakechain');
 
+const PAGE = 100000; /* rows of the ledger in one reply, at most */
+
 /* Where the contracts of profile httpz stand unless told otherwise. */
 const places = {
   httpz: '0x1111111111111111111111111111111111111111',
@@ -115,7 +117,16 @@ export async function startFakeChain(options = {}) {
   /** The same, and ends all of them. */
   self.truth = () => self.rpc('fake_truth');
   /** { totals, rows }: rows are all raw transactions received, in their order. */
-  self.ledger = (from = 0, limit = 100000) => self.rpc('fake_ledger', from, limit);
+  self.ledger = (from = 0, limit = PAGE) => self.rpc('fake_ledger', from, limit);
+  /** Hashes of all that was ever received of an account, from a row on. */
+  self.sentBy = async (address, from = 0) => {
+    const hashes = [];
+    for (let at = from; ; at += PAGE) {
+      const { rows } = await self.ledger(at, PAGE);
+      hashes.push(...rows.filter((row) => row.from === address.toLowerCase()).map((row) => row.hash));
+      if (rows.length < PAGE) return hashes;
+    }
+  };
   self.judge = (address) => self.rpc('fake_judge', address);
 
   const network = Network.from(chainId);
